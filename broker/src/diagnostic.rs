@@ -1,0 +1,1 @@
+//! Messages about a grant file, in rustc's form, as JSON and as SARIF.

@@ -1,0 +1,20 @@
+//! The authority of `writ`: what a task may do, and how each answer is explained.
+//!
+//! Everything here decides and nothing here acts: a [`Grant`] is parsed once, an [`Ask`] is put to
+//! it, and a [`Decision`] comes back. The code that acts lives in `writ-runtime`.
+
+pub mod address;
+pub mod ask;
+pub mod codes;
+pub mod decision;
+pub mod diagnostic;
+pub mod grant;
+pub mod host;
+pub mod limits;
+pub mod path;
+
+pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};
+pub use codes::Code;
+pub use decision::{Decision, Refusal};
+pub use grant::Grant;
+pub use limits::Limits;

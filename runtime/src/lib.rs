@@ -1,0 +1,10 @@
+//! The enforcement of `writ`: confined workers, the gate, limits and kill.
+//!
+//! The host process holds the [`gate`] and everything secret; a worker process holds wasmtime and
+//! one task's directories. [`wire`] is all that the two say to each other.
+
+pub mod gate;
+pub mod outcome;
+pub mod record;
+pub mod wire;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! The worker process: one task, its directories, no network, no secrets.
