@@ -12,6 +12,8 @@ pub mod grant;
 pub mod host;
 pub mod limits;
 pub mod path;
+pub mod pattern;
+pub mod text;
 
 pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};
 pub use codes::Code;

@@ -1,0 +1,172 @@
+//! What a rule may say about hosts and paths. There are few wildcards, and each has one meaning.
+
+use crate::host::{Host, HostError};
+use crate::path::{PathError, RequestPath, check_path, same_segment};
+use std::fmt;
+
+/// One host, or every name below a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// Exactly this host.
+    Exact(Host),
+    /// `*.example.com`: one or more labels before the domain; never the domain itself.
+    Below(String),
+}
+
+/// Why a text is not a host pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostPatternError {
+    /// The host itself is malformed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A `*` that is not the whole first label, or stands alone.
+    #[error("a wildcard is the whole first label of a name, as in \"*.example.com\"")]
+    Wildcard,
+    /// A wildcard before an address.
+    #[error("an address cannot have a wildcard")]
+    Address,
+    /// A wildcard below a public suffix or a single label: it would cover names of strangers.
+    #[error("\"{0}\" is a public suffix: below it anybody can register a name")]
+    PublicSuffix(String),
+}
+
+impl HostPattern {
+    /// Parses an exact host or `*.` and a domain that somebody can own.
+    pub fn parse(text: &str) -> Result<Self, HostPatternError> {
+        let Some(domain) = text.strip_prefix("*.") else {
+            if text.contains('*') {
+                return Err(HostPatternError::Wildcard);
+            }
+            return Ok(Self::Exact(Host::parse(text)?));
+        };
+        if domain.contains('*') {
+            return Err(HostPatternError::Wildcard);
+        }
+        match Host::parse(domain)? {
+            Host::Address(_) => Err(HostPatternError::Address),
+            Host::Name(name) if is_public_suffix(&name) => {
+                Err(HostPatternError::PublicSuffix(name))
+            }
+            Host::Name(name) => Ok(Self::Below(name)),
+        }
+    }
+
+    /// Reports whether the pattern covers the host.
+    pub fn matches(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Exact(exact), _) => exact == host,
+            (Self::Below(domain), Host::Name(name)) => name
+                .strip_suffix(domain.as_str())
+                .and_then(|labels| labels.strip_suffix('.'))
+                .is_some_and(|labels| !labels.is_empty()),
+            (Self::Below(_), Host::Address(_)) => false,
+        }
+    }
+
+    /// Reports whether every host that `other` covers is covered too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(host) => self.matches(host),
+            Self::Below(domain) => self == other || self.matches(&Host::Name(domain.clone())),
+        }
+    }
+}
+
+/// Reports whether strangers can register names directly below a name.
+///
+/// A single label counts by the list's default rule, and so does a name below which every label is
+/// a suffix of its own (the list's `*.kawasaki.jp`).
+pub(crate) fn is_public_suffix(name: &str) -> bool {
+    let is_suffix = |n: &str| psl::suffix_str(n).is_none_or(|suffix| suffix.len() == n.len());
+    is_suffix(name) || is_suffix(&format!("any.{name}"))
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => host.fmt(f),
+            Self::Below(domain) => write!(f, "*.{domain}"),
+        }
+    }
+}
+
+/// A pattern over the segments of a path. `*` is one segment that is not empty; `**` at the end is
+/// any number of segments, none included. The query is never matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    segments: Vec<String>,
+    open_end: bool,
+}
+
+/// Why a text is not a path pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathPatternError {
+    /// The text around the wildcards is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A `*` inside a segment, or a `**` that is not the last segment.
+    #[error("\"*\" is a whole segment and \"**\" is the whole last segment")]
+    Wildcard,
+    /// A query, which rules cannot speak of.
+    #[error("a rule cannot speak of the query: every query is allowed")]
+    Query,
+}
+
+impl PathPattern {
+    /// Parses a pattern; the text around the wildcards follows the rules of [`RequestPath::parse`].
+    pub fn parse(text: &str) -> Result<Self, PathPatternError> {
+        if text.contains('?') {
+            return Err(PathPatternError::Query);
+        }
+        check_path(text)?;
+        let mut segments: Vec<String> = text[1..].split('/').map(str::to_owned).collect();
+        let open_end = segments.last().is_some_and(|last| last == "**");
+        if open_end {
+            segments.pop();
+        }
+        if segments.iter().any(|segment| segment.contains('*') && segment != "*") {
+            return Err(PathPatternError::Wildcard);
+        }
+        Ok(Self { segments, open_end })
+    }
+
+    /// Returns the pattern that matches every path.
+    pub fn any() -> Self {
+        Self { segments: Vec::new(), open_end: true }
+    }
+
+    /// Reports whether this is the pattern that matches every path.
+    pub fn is_any(&self) -> bool {
+        self.open_end && self.segments.is_empty()
+    }
+
+    /// Reports whether the pattern covers the path; the query plays no part.
+    pub fn matches(&self, path: &RequestPath) -> bool {
+        let mut sent = path.segments();
+        for wanted in &self.segments {
+            let Some(segment) = sent.next() else { return false };
+            let fits =
+                if wanted == "*" { !segment.is_empty() } else { same_segment(wanted, segment) };
+            if !fits {
+                return false;
+            }
+        }
+        self.open_end || sent.next().is_none()
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.open_end.then_some("**");
+        for segment in self.segments.iter().map(String::as_str).chain(end) {
+            write!(f, "/{segment}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "pattern_tests.rs"]
+mod tests;
