@@ -1,0 +1,39 @@
+//! What the host keeps or moves on our behalf, through the interfaces of wasip1.
+
+use std::fs::File;
+use std::io::Write;
+
+/// Asks for so many random bytes in one call.
+#[expect(unsafe_code, reason = "wasip1 fills a buffer behind a pointer")]
+pub(crate) fn random(bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    // SAFETY: the buffer has the length that is passed on.
+    match unsafe { wasip1::random_get(buffer.as_mut_ptr(), bytes) } {
+        Ok(()) => format!("ok {bytes} random bytes"),
+        Err(error) => format!("refused: {error}"),
+    }
+}
+
+/// Opens the same file so many times and closes it never. Needs a file `/file`.
+pub(crate) fn handles(count: u64) -> String {
+    for number in 0..count {
+        match File::open("/file") {
+            Ok(file) => std::mem::forget(file),
+            Err(error) => return format!("refused after {number} handles: {error}"),
+        }
+    }
+    format!("ok {count} handles are open")
+}
+
+/// Passes so many bytes in one call.
+pub(crate) fn hostcall(bytes: usize) -> String {
+    match std::io::stderr().write(&vec![b'x'; bytes]) {
+        Ok(count) => format!("ok passed {count} bytes"),
+        Err(error) => format!("refused: {error}"),
+    }
+}
+
+/// There are no headers here.
+pub(crate) fn headers(_: usize) -> String {
+    "refused: wasip1 has no HTTP".to_owned()
+}

@@ -1,0 +1,2 @@
+;; A component that exports nothing: neither a command nor functions.
+(component)
