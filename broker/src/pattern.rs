@@ -63,14 +63,6 @@ impl HostPattern {
             (Self::Below(_), Host::Address(_)) => false,
         }
     }
-
-    /// Reports whether every host that `other` covers is covered too.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        match other {
-            Self::Exact(host) => self.matches(host),
-            Self::Below(domain) => self == other || self.matches(&Host::Name(domain.clone())),
-        }
-    }
 }
 
 /// Reports whether strangers can register names directly below a name.
@@ -80,6 +72,12 @@ impl HostPattern {
 pub(crate) fn is_public_suffix(name: &str) -> bool {
     let is_suffix = |n: &str| psl::suffix_str(n).is_none_or(|suffix| suffix.len() == n.len());
     is_suffix(name) || is_suffix(&format!("any.{name}"))
+}
+
+/// Reports whether a name stands in the public suffix list itself.
+pub(crate) fn is_known_suffix(name: &str) -> bool {
+    psl::suffix(name.as_bytes())
+        .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() == name.len())
 }
 
 impl fmt::Display for HostPattern {

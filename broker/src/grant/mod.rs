@@ -1,8 +1,11 @@
 //! The closed set of rights of one task.
 
 mod decide;
+mod parse;
 mod rule;
+mod show;
 
+pub use parse::{Flags, GrantFile, GrantSource, LARGEST_FILE, Parsed, Place};
 pub use rule::{AddressRule, HttpRule, TcpRule};
 
 use crate::limits::Limits;

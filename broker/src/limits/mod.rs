@@ -1,5 +1,11 @@
 //! The bounds on what a task may use. Each has a default and none can be switched off.
 
+mod fields;
+mod units;
+
+pub use fields::{FIELDS, Field, OUTPUT, field};
+pub use units::{AmountError, Unit};
+
 use serde::{Deserialize, Serialize};
 
 /// Every bound of one task. All are at least 1; sizes are bytes, times are milliseconds.
@@ -60,6 +66,29 @@ impl Default for Limits {
             http_ms: 30_000,
             hostcall_bytes: 16 * MIB,
             random_bytes: MIB,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_at_least_one_and_below_its_maximum() {
+        for field in FIELDS {
+            let default = (field.get)(&Limits::default());
+            assert!((1..=field.max).contains(&default), "{}", field.name);
+        }
+    }
+
+    #[test]
+    fn each_name_sets_a_field_of_its_own() {
+        for field in FIELDS {
+            let mut limits = Limits::default();
+            (field.set)(&mut limits, 7);
+            let changed = FIELDS.iter().filter(|other| (other.get)(&limits) == 7);
+            assert_eq!(changed.map(|other| other.name).collect::<Vec<_>>(), [field.name]);
         }
     }
 }

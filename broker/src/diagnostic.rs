@@ -1,1 +1,0 @@
-//! Messages about a grant file, in rustc's form, as JSON and as SARIF.

@@ -1,0 +1,91 @@
+//! A grant as text: the sum of file, flags and defaults.
+
+use super::parse::credential_kind;
+use super::{Grant, HttpRule};
+use crate::limits::{FIELDS, Unit};
+use std::fmt::Write;
+
+impl Grant {
+    /// Writes the whole grant as a grant file, defaults included.
+    ///
+    /// Parsed again it is the same grant, but for values of variables that look like credentials:
+    /// those are replaced by a word, because this text is meant to be printed.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        self.write_toml(&mut out).expect("a string takes any text");
+        out
+    }
+
+    fn write_toml(&self, out: &mut String) -> std::fmt::Result {
+        if self.ttl.is_some() || self.purpose.is_some() {
+            writeln!(out, "[task]")?;
+        }
+        if let Some(ttl) = self.ttl {
+            let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+            writeln!(out, "ttl = {}", quoted(&Unit::Time.show(ms)))?;
+        }
+        if let Some(purpose) = &self.purpose {
+            writeln!(out, "purpose = {}", quoted(purpose))?;
+        }
+        for dir in &self.fs {
+            let host = quoted(&dir.host.to_string_lossy());
+            let (guest, access) = (quoted(&dir.guest), quoted(dir.access.as_str()));
+            writeln!(out, "\n[[fs]]\nguest = {guest}\nhost = {host}\naccess = {access}")?;
+        }
+        for rule in &self.http {
+            write_http(out, rule)?;
+        }
+        for rule in &self.tcp {
+            let host = quoted(&rule.host.to_string());
+            writeln!(out, "\n[[tcp]]\nhost = {host}\nport = {}", rule.port)?;
+            write_addresses(out, &rule.addresses)?;
+        }
+        if !self.env.is_empty() {
+            writeln!(out, "\n[env]")?;
+        }
+        for (name, value) in &self.env {
+            let shown = if credential_kind(value).is_some() { "(not shown)" } else { value };
+            writeln!(out, "{} = {}", quoted(name), quoted(shown))?;
+        }
+        writeln!(out, "\n[limits]")?;
+        for field in FIELDS {
+            let amount = field.unit.show((field.get)(&self.limits));
+            let amount = if field.unit == Unit::Count { amount } else { quoted(&amount) };
+            writeln!(out, "{} = {amount}", field.name)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_http(out: &mut String, rule: &HttpRule) -> std::fmt::Result {
+    let list = |items: Vec<String>| items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", ");
+    writeln!(out, "\n[[http]]\nhost = {}", quoted(&rule.host.to_string()))?;
+    writeln!(out, "scheme = {}\nport = {}", quoted(&rule.scheme.to_string()), rule.port)?;
+    writeln!(out, "methods = [{}]", list(rule.methods.clone()))?;
+    writeln!(out, "paths = [{}]", list(rule.paths.iter().map(ToString::to_string).collect()))?;
+    write_addresses(out, &rule.addresses)
+}
+
+fn write_addresses(out: &mut String, addresses: &[ipnet::IpNet]) -> std::fmt::Result {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let ranges: Vec<String> = addresses.iter().map(|range| quoted(&range.to_string())).collect();
+    writeln!(out, "addresses = [{}]", ranges.join(", "))
+}
+
+/// Quotes as a basic string on one line, in which everything that a terminal could obey is escaped.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if crate::text::is_treacherous(c) => {
+                out.push_str(&format!("\\U{:08X}", u32::from(c)))
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
