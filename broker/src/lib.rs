@@ -13,6 +13,7 @@ pub mod host;
 pub mod limits;
 pub mod path;
 pub mod pattern;
+pub mod report;
 pub mod text;
 
 pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};

@@ -34,6 +34,11 @@ pub fn near(code: &str) -> Option<&'static str> {
     nearest(code.trim(), ALL.iter().copied())
 }
 
+/// Returns every explanation, in the order of [`ALL`].
+pub fn explanations() -> impl Iterator<Item = Explanation> {
+    sections()
+}
+
 fn sections() -> impl Iterator<Item = Explanation> {
     AREAS.iter().flat_map(|area| {
         area.split("\n# ").filter_map(|section| {

@@ -2,7 +2,7 @@
 
 mod explain;
 
-pub use explain::{Explanation, explain, near};
+pub use explain::{Explanation, explain, explanations, near};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -15,7 +15,7 @@ impl Report {
             let (end_line, end_column) = self.line_and_column(span.source, span.end);
             json!({
                 "file": source.filter(|s| s.origin == Origin::File).map(|s| printable(&s.name)),
-                "flag": source.filter(|s| s.origin == Origin::Flag).map(|s| &s.name),
+                "flag": source.filter(|s| s.origin == Origin::Flag).map(|s| printable(&s.name)),
                 "line": line, "column": column, "end_line": end_line, "end_column": end_column,
                 "label": label.map(printable),
             })

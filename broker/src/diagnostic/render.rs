@@ -11,23 +11,23 @@ impl Report {
     /// set, our own colours.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let shown: Vec<Shown> = self.sources.iter().map(Shown::new).collect();
         let mut out = String::new();
         for diagnostic in &self.diagnostics {
-            out.push_str(&self.render_one(&renderer, diagnostic));
+            out.push_str(&self.render_one(&renderer, diagnostic, &shown));
             out.push_str("\n\n");
         }
         out.push_str(&self.summary());
         out
     }
 
-    fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic) -> String {
+    fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic, shown: &[Shown]) -> String {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title =
             level.primary_title(printable(&diagnostic.message)).id(diagnostic.code.as_str());
-        let shown: Vec<Shown> = self.sources.iter().map(Shown::new).collect();
         let mut group = Group::with_title(title);
         // The first snippet is the one that rustc's arrow marks as the place of the message.
         let first = diagnostic.span.map_or(0, |span| span.source);

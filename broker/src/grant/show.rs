@@ -16,6 +16,11 @@ impl Grant {
         out
     }
 
+    /// Returns what [`Grant::to_toml`] says, as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        toml::from_str(&self.to_toml()).expect("the sum of a grant is TOML")
+    }
+
     fn write_toml(&self, out: &mut String) -> std::fmt::Result {
         if self.ttl.is_some() || self.purpose.is_some() {
             writeln!(out, "[task]")?;

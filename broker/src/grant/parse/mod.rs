@@ -19,7 +19,9 @@ use super::Grant;
 use crate::diagnostic::Report;
 pub(super) use env::credential_kind;
 use sink::Sink;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// The largest grant file, bytes. A grant that nobody can read through is no grant.
 pub const LARGEST_FILE: usize = 256 * 1024;
@@ -35,8 +37,21 @@ pub struct GrantFile {
     pub name: String,
     /// The directory that relative host paths start from: the one the file stands in.
     pub dir: PathBuf,
-    /// The bytes; the caller stops reading after [`LARGEST_FILE`] and one more.
+    /// The bytes; reading may stop one after [`LARGEST_FILE`].
     pub bytes: Vec<u8>,
+}
+
+impl GrantFile {
+    /// Reads a grant file; relative host paths in it will start where it stands.
+    ///
+    /// Reading stops one byte after the largest file, so that parsing sees that it is too large.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let dir = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
+        let mut bytes = Vec::new();
+        let most = LARGEST_FILE as u64 + 4; // a byte order mark and one byte more
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(Self { name: path.to_string_lossy().into_owned(), dir, bytes })
+    }
 }
 
 /// What the command line adds. Each text is the value of one flag, unparsed.

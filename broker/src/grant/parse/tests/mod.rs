@@ -3,7 +3,7 @@ use super::*;
 use crate::codes::Code;
 use crate::diagnostic::Severity;
 use std::fs;
-use std::path::Path;
+
 use tempfile::TempDir;
 
 mod dirs;
