@@ -5,6 +5,7 @@
 //! record only what never reaches the gate.
 
 pub mod egress;
+pub mod files;
 pub mod http;
 mod http_body;
 mod http_error;

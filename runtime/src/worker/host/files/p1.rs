@@ -1,0 +1,207 @@
+//! The guard for core modules: `wasi_snapshot_preview1`, with wasmtime behind it.
+//!
+//! Wasmtime's own functions keep the descriptors and do the work. The ones that name a path or change
+//! a descriptor are shadowed: each decides first and calls wasmtime's function only if it may.
+//! A special file is looked for just before wasmtime opens the path, so a host program that exchanges
+//! a file for a FIFO between the two could block the guest; the guest itself cannot make one.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
+use wasmtime_wasi::{FsPerms, WasiView};
+use writ_broker::FileOp;
+
+use super::guard::{FilesGuard, Node, Refused};
+use super::links::{self, LinkError, Place};
+use super::open::{Kind, glance, look};
+use crate::record::Recorder;
+
+mod linker;
+
+pub use linker::add_to_linker;
+
+/// The first descriptor after standard input, output and error; wasmtime hands out preopens from here.
+const FIRST_PREOPEN: u32 = 3;
+
+/// `errno` values of `wasi_snapshot_preview1`.
+const ACCES: i32 = 2;
+const ROFS: i32 = 69;
+const PERM: i32 = 63;
+
+/// One store's files, borrowed for one call.
+pub struct P1View<'a> {
+    /// Wasmtime's own state.
+    pub wasi: &'a mut WasiP1Ctx,
+    /// The decisions.
+    pub guard: &'a mut P1Guard,
+}
+
+/// One core module's decisions on files, with the directories behind its descriptors.
+///
+/// Wasmtime does not say which directory a descriptor is, so each open directory has a second handle
+/// here; there are no more of them than the store may have handles.
+#[derive(Debug)]
+pub struct P1Guard {
+    files: FilesGuard,
+    open: HashMap<u32, Handle>,
+}
+
+#[derive(Debug, Clone)]
+struct Handle {
+    perms: FsPerms,
+    directory: Option<Arc<File>>,
+}
+
+/// A directory that a call was allowed on.
+struct Allowed {
+    node: Node,
+    dir: Arc<File>,
+    perms: FsPerms,
+}
+
+impl P1Guard {
+    /// Makes the guard of one store from the preopens that `wasi` was built with.
+    pub fn new(recorder: Arc<dyn Recorder>, wasi: &mut WasiP1Ctx) -> wasmtime::Result<Self> {
+        let mut guard = Self { files: FilesGuard::new(recorder), open: HashMap::new() };
+        let mut view = wasmtime_wasi::filesystem::WasiFilesystemView::filesystem(wasi);
+        let preopens = preopens::Host::get_directories(&mut view)?;
+        for (fd, (descriptor, path)) in (FIRST_PREOPEN..).zip(preopens) {
+            guard.preopen(fd, wasi.ctx().table.delete(descriptor)?, &path);
+        }
+        Ok(guard)
+    }
+
+    /// Returns how many file calls were allowed.
+    pub fn allowed(&self) -> u64 {
+        self.files.allowed()
+    }
+
+    fn preopen(&mut self, fd: u32, descriptor: Descriptor, path: &str) {
+        if let Descriptor::Dir(dir) = descriptor {
+            self.files.insert(fd, Node { path: path.into(), root: Arc::clone(&dir.dir) });
+            let handle = Handle { perms: dir.perms, directory: Some(dir.dir) };
+            self.open.insert(fd, handle);
+        }
+    }
+
+    /// Decides on a path below a descriptor. `None` means that wasmtime shall say what is wrong with it.
+    fn ask(&mut self, op: FileOp, fd: i32, path: &str) -> Result<Option<Allowed>, i32> {
+        let fd = fd.cast_unsigned();
+        let Some(Handle { perms, directory: Some(dir) }) = self.open.get(&fd).cloned() else {
+            return Ok(None);
+        };
+        let Some(node) = self.files.known_node(fd) else { return Ok(None) };
+        self.files.ask(op, &node, path, perms).map_err(errno)?;
+        Ok(Some(Allowed { node, dir, perms }))
+    }
+
+    /// Decides on a change to an open descriptor.
+    fn ask_write(&mut self, fd: i32) -> Result<(), i32> {
+        let fd = fd.cast_unsigned();
+        match self.open.get(&fd).map(|handle| handle.perms) {
+            Some(perms) => self.files.ask_write(fd, perms).map_err(errno),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at what is to be opened; a directory's handle is kept for what is opened below it.
+    fn before_open(
+        &self,
+        at: &Allowed,
+        path: &str,
+        follow: bool,
+    ) -> Result<Option<Arc<File>>, i32> {
+        if matches!(glance(&at.dir, path, follow), None | Some(Kind::File | Kind::Symlink)) {
+            return Ok(None);
+        }
+        match look(&at.dir, path, follow) {
+            Ok((_, kind)) if kind.is_special() => {
+                Err(errno(self.files.special(&at.node, path, kind)))
+            }
+            Ok((fd, Kind::Directory)) => Ok(Some(Arc::new(File::from(fd)))),
+            Ok(_) => Ok(None),
+            Err(error) => match self.files.kernel_said(&at.node, path, error) {
+                Some(refused) => Err(errno(refused)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn opened(&mut self, fd: u32, at: &Allowed, path: &str, directory: Option<Arc<File>>) {
+        self.files.insert(fd, at.node.below(path));
+        self.open.insert(fd, Handle { perms: at.perms, directory });
+    }
+
+    fn closed(&mut self, fd: i32) {
+        self.files.remove(fd.cast_unsigned());
+        self.open.remove(&fd.cast_unsigned());
+    }
+
+    fn renumbered(&mut self, from: i32, to: i32) {
+        let (from, to) = (from.cast_unsigned(), to.cast_unsigned());
+        self.files.rename(from, to);
+        match self.open.remove(&from) {
+            Some(handle) => drop(self.open.insert(to, handle)),
+            None => drop(self.open.remove(&to)),
+        }
+    }
+
+    /// Decides on something that is to have another name; both sides must be writable.
+    fn ask_move(&mut self, old: (i32, &str), new: (i32, &str)) -> Result<Option<Allowed>, i32> {
+        let from = self.ask(FileOp::Write, old.0, old.1)?;
+        let to = self.ask(FileOp::Write, new.0, new.1)?;
+        let (Some(from), Some(to)) = (from, to) else { return Ok(None) };
+        let old = Place::new(&from.node.root, &from.dir, old.1);
+        let moved = links::may_move(old, Place::new(&to.node.root, &to.dir, new.1));
+        self.link_error(moved, &to, new.1)?;
+        Ok(Some(to))
+    }
+
+    fn ask_symlink(&mut self, target: &str, fd: i32, path: &str) -> Result<Option<Allowed>, i32> {
+        let Some(at) = self.ask(FileOp::Write, fd, path)? else { return Ok(None) };
+        let stays = links::may_make(&at.node.root, &at.dir, target, path);
+        self.link_error(stays, &at, path)?;
+        Ok(Some(at))
+    }
+
+    /// Ordinary errors are left to wasmtime, which meets them again and words them for the guest.
+    fn link_error(
+        &self,
+        result: Result<(), LinkError>,
+        at: &Allowed,
+        path: &str,
+    ) -> Result<(), i32> {
+        match result {
+            Err(LinkError::LeadsOut) => Err(errno(self.files.link_out(&at.node, path))),
+            Err(LinkError::Errno(error)) => match self.files.kernel_said(&at.node, path, error) {
+                Some(refused) => Err(errno(refused)),
+                None => Ok(()),
+            },
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Records it if wasmtime or the kernel refused what was allowed; returns what the guest sees.
+    fn after(&self, result: i32, at: Option<&Allowed>, path: &str, follow: bool) -> i32 {
+        match (result, at) {
+            (ACCES | PERM | ROFS, Some(at)) => {
+                errno(self.files.inner_said(&at.dir, &at.node, path, follow))
+            }
+            _ => result,
+        }
+    }
+}
+
+fn errno(refused: Refused) -> i32 {
+    match refused {
+        Refused::ReadOnly => ROFS,
+        Refused::Outside => PERM,
+        Refused::Access => ACCES,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! The shadowed functions of `wasi_snapshot_preview1`.
+
+use std::fs::File;
+use std::sync::Arc;
+use wasmtime::{AsContextMut, Caller, Extern, Linker};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as inner, WasiSnapshotPreview1 as _};
+use wiggle::GuestMemory;
+use writ_broker::FileOp::{self, Read, Write};
+
+use super::{Allowed, P1Guard, P1View};
+
+const MODULE: &str = "wasi_snapshot_preview1";
+
+/// `lookupflags.symlink_follow`.
+const FOLLOW: i32 = 1;
+/// `oflags.creat` or `oflags.trunc`.
+const CREATES: i32 = 1 | 8;
+/// `rights.fd_write`.
+const WRITES: i64 = 1 << 6;
+
+/// One call that may go on to wasmtime.
+struct Call {
+    /// Absent if there is no such directory or path: wasmtime then fails, and says why.
+    at: Option<Allowed>,
+    path: String,
+    follow: bool,
+    /// The directory that is about to be opened.
+    directory: Option<Arc<File>>,
+}
+
+/// Defines one function: decide on it, let wasmtime's own function act, hear how it ended.
+macro_rules! guarded {
+    ($linker:ident, $get:ident, $name:ident($($arg:ident: $ty:ty),*),
+     $decide:expr, $heard:expr) => {
+        $linker.func_wrap_async(
+            MODULE,
+            stringify!($name),
+            move |mut caller: Caller<'_, T>, ($($arg,)*): ($($ty,)*)| {
+                Box::new(async move {
+                    let fuel = caller.as_context_mut().hostcall_fuel();
+                    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+                        wasmtime::bail!("missing required memory export");
+                    };
+                    let (memory, data) = memory.data_and_store_mut(&mut caller);
+                    let P1View { wasi, guard } = $get(data);
+                    let decide: fn(&mut P1Guard, &[u8], $($ty),*) -> Result<_, i32> = $decide;
+                    let call = match decide(guard, memory, $($arg),*) {
+                        Ok(call) => call,
+                        Err(errno) => return Ok(errno),
+                    };
+                    wasi.set_hostcall_fuel(fuel);
+                    let mut guest = GuestMemory::Unshared(&mut *memory);
+                    let errno = inner::$name(wasi, &mut guest, $($arg),*).await?;
+                    let heard: fn(&mut P1Guard, &[u8], _, i32, $($ty),*) -> i32 = $heard;
+                    Ok(heard(guard, memory, call, errno, $($arg),*))
+                })
+            },
+        )?;
+    };
+}
+
+/// Adds `wasi_snapshot_preview1` to a linker, guarded.
+pub fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    wasmtime_wasi::p1::add_to_linker_async(linker, move |data| get(data).wasi)?;
+    linker.allow_shadowing(true);
+    shadow_names(linker, get)?;
+    shadow_links(linker, get)?;
+    shadow_descriptors(linker, get)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn shadow_names<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    guarded!(linker, get,
+    path_open(fd: i32, look: i32, ptr: i32, len: i32, how: i32, rights: i64, inherit: i64, flags: i32, out: i32),
+    |guard, memory, fd, look, ptr, len, how, rights, _, _, _| {
+        let op = if how & CREATES != 0 || rights & WRITES != 0 { Write } else { Read };
+        let mut call = call(guard, memory, op, fd, ptr, len, look & FOLLOW != 0)?;
+        if let Some(at) = &call.at {
+            call.directory = guard.before_open(at, &call.path, call.follow)?;
+        }
+        Ok(call)
+    },
+    |guard, memory, call: Call, errno, _, _, _, _, _, _, _, _, out| {
+        match (errno, word(memory, out), &call.at) {
+            (0, Some(fd), Some(at)) => guard.opened(fd, at, &call.path, call.directory),
+            _ => return ended(guard, memory, call, errno),
+        }
+        errno
+    });
+    guarded!(linker, get, path_create_directory(fd: i32, ptr: i32, len: i32),
+        |guard, memory, fd, ptr, len| call(guard, memory, Write, fd, ptr, len, false),
+        |guard, memory, call, errno, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get, path_remove_directory(fd: i32, ptr: i32, len: i32),
+        |guard, memory, fd, ptr, len| call(guard, memory, Write, fd, ptr, len, false),
+        |guard, memory, call, errno, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get, path_unlink_file(fd: i32, ptr: i32, len: i32),
+        |guard, memory, fd, ptr, len| call(guard, memory, Write, fd, ptr, len, false),
+        |guard, memory, call, errno, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get, path_filestat_get(fd: i32, look: i32, ptr: i32, len: i32, out: i32),
+        |guard, memory, fd, look, ptr, len, _| {
+            call(guard, memory, Read, fd, ptr, len, look & FOLLOW != 0)
+        },
+        |guard, memory, call, errno, _, _, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get,
+        path_filestat_set_times(fd: i32, look: i32, ptr: i32, len: i32, atim: i64, mtim: i64, flags: i32),
+        |guard, memory, fd, look, ptr, len, _, _, _| {
+            call(guard, memory, Write, fd, ptr, len, look & FOLLOW != 0)
+        },
+        |guard, memory, call, errno, _, _, _, _, _, _, _| ended(guard, memory, call, errno));
+    Ok(())
+}
+
+fn shadow_links<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    guarded!(linker, get,
+        path_readlink(fd: i32, ptr: i32, len: i32, buf: i32, buf_len: i32, out: i32),
+        |guard, memory, fd, ptr, len, _, _, _| call(guard, memory, Read, fd, ptr, len, true),
+        |guard, memory, call, errno, _, _, _, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get,
+        path_symlink(target: i32, target_len: i32, fd: i32, ptr: i32, len: i32),
+        |guard, memory, target, target_len, fd, ptr, len| {
+            let texts = (text(memory, target, target_len), text(memory, ptr, len));
+            let (Some(target), Some(path)) = texts else { return Ok(Call::unknown()) };
+            let at = guard.ask_symlink(target, fd, path)?;
+            Ok(Call { at, path: path.to_owned(), follow: false, directory: None })
+        },
+        |guard, memory, call, errno, _, _, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get,
+        path_link(fd: i32, look: i32, ptr: i32, len: i32, new_fd: i32, new_ptr: i32, new_len: i32),
+        |guard, memory, fd, _, ptr, len, new_fd, new_ptr, new_len| {
+            renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))
+        },
+        |guard, memory, call, errno, _, _, _, _, _, _, _| ended(guard, memory, call, errno));
+    guarded!(linker, get,
+        path_rename(fd: i32, ptr: i32, len: i32, new_fd: i32, new_ptr: i32, new_len: i32),
+        |guard, memory, fd, ptr, len, new_fd, new_ptr, new_len| {
+            renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))
+        },
+        |guard, memory, call, errno, _, _, _, _, _, _| ended(guard, memory, call, errno));
+    Ok(())
+}
+
+fn shadow_descriptors<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    guarded!(linker, get, fd_filestat_set_size(fd: i32, size: i64),
+        |guard, _, fd, _| guard.ask_write(fd),
+        |_, _, (), errno, _, _| errno);
+    guarded!(linker, get, fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32),
+        |guard, _, fd, _, _, _| guard.ask_write(fd),
+        |_, _, (), errno, _, _, _, _| errno);
+    guarded!(linker, get, fd_close(fd: i32),
+    |_, _, _| Ok(()),
+    |guard, _, (), errno, fd| {
+        if errno == 0 {
+            guard.closed(fd);
+        }
+        errno
+    });
+    guarded!(linker, get, fd_renumber(from: i32, to: i32),
+    |_, _, _, _| Ok(()),
+    |guard, _, (), errno, from, to| {
+        if errno == 0 {
+            guard.renumbered(from, to);
+        }
+        errno
+    });
+    Ok(())
+}
+
+impl Call {
+    /// A call whose arguments wasmtime will refuse.
+    fn unknown() -> Self {
+        Self { at: None, path: String::new(), follow: false, directory: None }
+    }
+}
+
+/// Decides on a path of the guest.
+fn call(
+    guard: &mut P1Guard,
+    memory: &[u8],
+    op: FileOp,
+    fd: i32,
+    ptr: i32,
+    len: i32,
+    follow: bool,
+) -> Result<Call, i32> {
+    let Some(path) = text(memory, ptr, len) else { return Ok(Call::unknown()) };
+    let at = guard.ask(op, fd, path)?;
+    Ok(Call { at, path: path.to_owned(), follow, directory: None })
+}
+
+fn renaming(
+    guard: &mut P1Guard,
+    memory: &[u8],
+    old: (i32, i32, i32),
+    new: (i32, i32, i32),
+) -> Result<Call, i32> {
+    let texts = (text(memory, old.1, old.2), text(memory, new.1, new.2));
+    let (Some(old_path), Some(path)) = texts else { return Ok(Call::unknown()) };
+    let at = guard.ask_move((old.0, old_path), (new.0, path))?;
+    Ok(Call { at, path: path.to_owned(), follow: false, directory: None })
+}
+
+fn ended(guard: &mut P1Guard, _memory: &[u8], call: Call, errno: i32) -> i32 {
+    guard.after(errno, call.at.as_ref(), &call.path, call.follow)
+}
+
+/// Reads a string of the guest; wasmtime reads the same bytes again, and nothing runs in between.
+fn text(memory: &[u8], ptr: i32, len: i32) -> Option<&str> {
+    let start = usize::try_from(ptr.cast_unsigned()).ok()?;
+    let len = usize::try_from(len.cast_unsigned()).ok()?;
+    std::str::from_utf8(memory.get(start..start.checked_add(len)?)?).ok()
+}
+
+/// Reads a number that wasmtime wrote for the guest.
+fn word(memory: &[u8], ptr: i32) -> Option<u32> {
+    let start = usize::try_from(ptr.cast_unsigned()).ok()?;
+    let bytes = memory.get(start..start.checked_add(4)?)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+}
