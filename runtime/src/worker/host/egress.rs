@@ -8,7 +8,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::http_error;
@@ -40,6 +40,8 @@ struct Link {
     socket: Mutex<Option<UnixStream>>,
     sender: OnceCell<SendRequest<WasiBody>>,
     header_bytes: u32,
+    /// Held for reading by each tunnel that the guest left and that still has something to send.
+    tunnels: Arc<RwLock<()>>,
 }
 
 impl std::fmt::Debug for EgressClient {
@@ -58,6 +60,7 @@ impl EgressClient {
                 socket: Mutex::new(Some(socket)),
                 sender: OnceCell::new(),
                 header_bytes: u32::try_from(header_bytes).unwrap_or(u32::MAX),
+                tunnels: Arc::default(),
             }),
         }
     }
@@ -92,6 +95,17 @@ impl EgressClient {
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|_| Error::ConnectionTerminated)?;
         Ok(TokioIo::new(upgraded))
+    }
+
+    /// Waits until what guests wrote to connections they have left is on its way: at most half a second.
+    ///
+    /// To be awaited after a store was dropped and before the worker ends or reports the result.
+    pub async fn settle(&self) {
+        drop(self.link.tunnels.write().await);
+    }
+
+    pub(super) fn open_tunnels(&self) -> Arc<RwLock<()>> {
+        Arc::clone(&self.link.tunnels)
     }
 
     async fn sender(&self) -> Result<SendRequest<WasiBody>, Error> {

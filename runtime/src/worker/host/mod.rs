@@ -10,6 +10,7 @@ pub mod http;
 mod http_body;
 mod http_error;
 mod refuse;
+pub mod sockets;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod test_support;
