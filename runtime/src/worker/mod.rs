@@ -1,2 +1,4 @@
 //! The worker process: one task, its directories, no network, no secrets.
+
 pub mod host;
+pub mod values;
