@@ -1,0 +1,17 @@
+//! Real servers on loopback for the tests of `writ`.
+//!
+//! Each runs on a thread of its own until it is dropped, so that it serves tests with and without an
+//! async runtime, and tests that pause time. Nothing here is part of the product.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod background;
+mod ca;
+mod dns;
+mod http;
+mod raw;
+mod routes;
+
+pub use ca::TestCa;
+pub use dns::DnsStub;
+pub use http::{HttpServer, Seen, TlsProtocol};
+pub use raw::{RawServer, Then};
