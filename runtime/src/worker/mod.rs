@@ -1,5 +1,2 @@
 //! The worker process: one task, its directories, no network, no secrets.
-
-pub mod describe;
 pub mod host;
-pub mod values;

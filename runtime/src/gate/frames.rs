@@ -1,0 +1,152 @@
+//! A guard below the HTTP/2 server of a link: control frames that ask for work and carry none.
+//!
+//! The HTTP/2 layer bounds memory, rapid resets and CONTINUATION. It answers any number of PING,
+//! SETTINGS, PRIORITY, empty DATA and unknown frames, though, and a guest that broke out of wasmtime
+//! could keep the host busy with them. An honest worker sends a few per exchange.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// Frames that may come at once.
+const BURST: u32 = 4096;
+/// How long a used-up burst takes to come back.
+const REFILL: Duration = Duration::from_secs(2);
+/// RFC 9113 §3.4.
+const PREFACE: usize = 24;
+const HEADER: usize = 9;
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+
+/// A byte stream that ends with an error when its peer floods it.
+pub(super) struct Guarded<S> {
+    stream: S,
+    frames: Frames,
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, frames: Frames::new() }
+    }
+}
+
+/// Where in the sequence of frames the stream is.
+struct Frames {
+    skip: usize,
+    header: [u8; HEADER],
+    filled: usize,
+    left: u32,
+    since: Option<Instant>,
+}
+
+impl Frames {
+    fn new() -> Self {
+        Self { skip: PREFACE, header: [0; HEADER], filled: 0, left: BURST, since: None }
+    }
+
+    /// Follows the frames in some bytes; false when there were too many of the costly kind.
+    fn follow(&mut self, mut bytes: &[u8]) -> bool {
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            if bytes.is_empty() {
+                return true;
+            }
+            let wanted = HEADER - self.filled;
+            for (to, from) in self.header.iter_mut().skip(self.filled).zip(bytes) {
+                *to = *from;
+            }
+            let taken = wanted.min(bytes.len());
+            self.filled += taken;
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if self.filled == HEADER {
+                self.filled = 0;
+                let [a, b, c, kind, flags, ..] = self.header;
+                self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                if costs(kind, flags, self.skip) && !self.pay() {
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn pay(&mut self) -> bool {
+        if self.left == 0 {
+            // The clock is asked once per burst, not once per frame.
+            let now = Instant::now();
+            let Some(since) = self.since else { return false };
+            if now.duration_since(since) < REFILL {
+                return false;
+            }
+            self.left = BURST;
+            self.since = None;
+        }
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+        self.left -= 1;
+        true
+    }
+}
+
+/// Whether a frame is work without content. Requests are bounded by the task's own limits.
+fn costs(kind: u8, flags: u8, length: usize) -> bool {
+    match kind {
+        DATA => length == 0 && flags & END_STREAM == 0,
+        HEADERS | CONTINUATION => false,
+        _ => true,
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if self.frames.follow(new) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Ready(Err(io::Error::other("the worker floods its egress socket")))
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

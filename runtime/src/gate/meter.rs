@@ -1,0 +1,113 @@
+//! What one task has used on the way out, and where its bounds are.
+
+use super::failure::{ErrorCase, Failure};
+use super::{EgressUsage, GateTask};
+use crate::outcome::LimitName;
+use crate::record::Record;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use writ_broker::{Grant, Limits, Refusal};
+
+/// One task: its grant, its recorder and its counters.
+pub(super) struct Meter {
+    task: GateTask,
+    asked: AtomicU64,
+    allowed: AtomicU64,
+    bytes_out: AtomicU64,
+    bytes_in: AtomicU64,
+    hit: OnceLock<LimitName>,
+}
+
+impl Meter {
+    pub(super) fn new(task: GateTask) -> Self {
+        Self {
+            task,
+            asked: AtomicU64::new(0),
+            allowed: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            hit: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.task.grant
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.task.grant.limits
+    }
+
+    /// Counts one request or tunnel, before anything is known about it.
+    ///
+    /// Refused ones count against the bound as well: otherwise a guest could fill the record with
+    /// refusals for ever.
+    pub(super) fn ask(&self) -> Result<(), Failure> {
+        if self.hit.get().is_none() && add(&self.asked, 1, self.limits().http_requests) {
+            Ok(())
+        } else {
+            Err(self.over(LimitName::HttpRequests, ErrorCase::HttpRequestDenied))
+        }
+    }
+
+    /// Records a refusal; returns what the guest is told.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Failure {
+        let case = ErrorCase::of(&refusal.code);
+        self.refuse_as(refusal, case)
+    }
+
+    /// Records a refusal that the guest learns of by a case of its own.
+    pub(super) fn refuse_as(&self, refusal: Refusal, case: ErrorCase) -> Failure {
+        self.task.recorder.record(Record {
+            what: refusal.what.clone(),
+            target: refusal.target.clone(),
+            refusal: Some(refusal.clone()),
+        });
+        Failure::Refused(refusal, case)
+    }
+
+    /// Records that the effect is allowed; the effect may happen when this returns.
+    pub(super) fn allow(&self, what: &str, target: &str) {
+        self.allowed.fetch_add(1, Ordering::Relaxed);
+        let record = Record { what: what.to_owned(), target: target.to_owned(), refusal: None };
+        self.task.recorder.record(record);
+    }
+
+    /// Counts bytes that are about to leave.
+    pub(super) fn send(&self, bytes: u64) -> Result<(), Failure> {
+        if add(&self.bytes_out, bytes, self.limits().bytes_out) {
+            return Ok(());
+        }
+        Err(self.over(LimitName::BytesOut, ErrorCase::HttpRequestBodySize))
+    }
+
+    /// Counts bytes that came in and are about to be passed on.
+    pub(super) fn receive(&self, bytes: u64) -> Result<(), Failure> {
+        if add(&self.bytes_in, bytes, self.limits().bytes_in) {
+            return Ok(());
+        }
+        Err(self.over(LimitName::BytesIn, ErrorCase::HttpResponseBodySize))
+    }
+
+    /// Tells the host, once per task, that a bound was hit.
+    pub(super) fn over(&self, limit: LimitName, case: ErrorCase) -> Failure {
+        if self.hit.set(limit).is_ok() {
+            (self.task.over_limit)(limit);
+        }
+        Failure::Limit(limit, case)
+    }
+
+    pub(super) fn usage(&self) -> EgressUsage {
+        EgressUsage {
+            http_requests: self.allowed.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Adds unless the sum would be over the bound; what did not fit is not counted, as it is not sent.
+fn add(counter: &AtomicU64, amount: u64, bound: u64) -> bool {
+    let sum = |now: u64| now.checked_add(amount).filter(|sum| *sum <= bound);
+    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_ok()
+}

@@ -1,0 +1,15 @@
+//! The gate against real servers on loopback, by asks of an HTTP/2 worker.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod abuse;
+mod addresses;
+mod bed;
+mod exchanges;
+mod fields;
+mod kill;
+mod limits;
+mod names;
+mod smuggling;
+mod throughput;
+mod tls;
+mod tunnels;
