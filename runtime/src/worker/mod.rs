@@ -1,2 +1,5 @@
 //! The worker process: one task, its directories, no network, no secrets.
+
+pub mod describe;
 pub mod host;
+pub mod values;

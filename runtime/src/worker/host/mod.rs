@@ -9,8 +9,14 @@ pub mod files;
 pub mod http;
 mod http_body;
 mod http_error;
+mod linker;
 mod refuse;
 pub mod sockets;
+
+pub use linker::{GuestView, add_to_linker};
+
+#[cfg(test)]
+mod guest_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod test_support;
