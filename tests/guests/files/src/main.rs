@@ -6,6 +6,10 @@ mod bulk;
 mod plain;
 mod race;
 
+#[cfg_attr(target_env = "p1", path = "raw_p1.rs")]
+#[cfg_attr(not(target_env = "p1"), path = "raw_p2.rs")]
+mod raw;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -44,6 +48,8 @@ fn run(words: &[&str]) -> Outcome {
         ["remove", path] => plain::remove(path),
         ["truncate", path] => plain::truncate(path),
         ["touch", path] => plain::touch(path),
+        ["raw-read", preopen, path] => raw::read(preopen, path),
+        ["raw-write", preopen, path] => raw::write(preopen, path),
         ["fill", path, bytes] => bulk::fill(path, number(bytes)?),
         ["many", path, count] => bulk::many(path, number(count)?),
         ["deep", path, depth] => bulk::deep(path, number(depth)?),

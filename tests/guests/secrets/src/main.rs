@@ -18,10 +18,9 @@ const PLACES: &[&str] = &[
     "/etc/hostname",
     "/root/.ssh/id_ed25519",
     "/var/run/docker.sock",
-    "../../../../../../etc/passwd",
-    "..",
-    ".",
+    "/../etc/passwd",
     "/",
+    "",
 ];
 
 fn main() {
@@ -38,8 +37,13 @@ fn main() {
         Ok(path) => println!("directory: {}", path.display()),
         Err(error) => println!("directory: error {:?}", error.kind()),
     }
-    for place in PLACES {
-        println!("look {place}: {}", look(place));
+    // Outside of every preopen the C library refuses by itself; through one, it has to ask the host.
+    let through = preopens::names().into_iter().map(|name| format!("{name}/../../../.."));
+    for root in std::iter::once(String::new()).chain(through) {
+        for place in PLACES {
+            let place = format!("{root}{place}");
+            println!("look {place}: {}", look(&place));
+        }
     }
 }
 
