@@ -220,6 +220,8 @@ codes! {
     LIMIT_HOSTCALL_BYTES = "L0115";
     /// Random bytes of one host call.
     LIMIT_RANDOM_BYTES = "L0116";
+    /// Bytes written to files by the task.
+    LIMIT_DISK = "L0117";
     /// The worker is confined less than required.
     CONFINEMENT = "C0101";
     /// An entry of the compile cache failed authentication.
@@ -234,7 +236,7 @@ codes! {
 
 /// Returns the code of a limit by the name that a grant file uses.
 pub fn for_limit(name: &str) -> Option<Code> {
-    const LIMITS: [Code; 16] = [
+    const LIMITS: [Code; 17] = [
         LIMIT_MEMORY,
         LIMIT_TABLES,
         LIMIT_INSTANCES,
@@ -251,6 +253,7 @@ pub fn for_limit(name: &str) -> Option<Code> {
         LIMIT_HTTP_TIME,
         LIMIT_HOSTCALL_BYTES,
         LIMIT_RANDOM_BYTES,
+        LIMIT_DISK,
     ];
     let index = crate::limits::FIELDS.iter().position(|field| field.name == name)?;
     LIMITS.get(index).cloned()

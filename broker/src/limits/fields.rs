@@ -53,8 +53,8 @@ fields! {
         "captured output is held in the memory of the host";
     "stderr" Size stderr max 256 * MIB,
         "captured output is held in the memory of the host";
-    "result" Size result max 64 * MIB,
-        "a result is held several times while it becomes JSON";
+    "result" Size result max 8 * MIB,
+        "a result crosses from the worker in one piece, and is held several times as JSON";
     "http_requests" Count http_requests max 1_000_000,
         "each request is a record, and an upstream may see them as an attack";
     "bytes_out" Size bytes_out max 64 * GIB,
@@ -69,6 +69,8 @@ fields! {
         "the host copies that much for a single call of the guest";
     "random_bytes" Size random_bytes max 64 * MIB,
         "the host makes that much for a single call of the guest, which cannot be interrupted";
+    "disk" Size disk max 1024 * GIB,
+        "what a tool writes stays after it has ended";
 }
 
 /// Sets standard output and standard error alike.

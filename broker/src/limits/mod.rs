@@ -43,6 +43,8 @@ pub struct Limits {
     pub hostcall_bytes: u64,
     /// Random bytes that one host call may ask for.
     pub random_bytes: u64,
+    /// Bytes written to files by the task; also the largest size of one file.
+    pub disk: u64,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             http_ms: 30_000,
             hostcall_bytes: 16 * MIB,
             random_bytes: MIB,
+            disk: 1024 * MIB,
         }
     }
 }
