@@ -3,8 +3,13 @@
 //! The host process holds the [`gate`] and everything secret; a worker process holds wasmtime and
 //! one task's directories. [`wire`] is all that the two say to each other.
 
+pub mod cache;
+mod channel;
+pub mod confinement;
 pub mod gate;
 pub mod outcome;
+mod private;
 pub mod record;
+pub mod supervisor;
 pub mod wire;
 pub mod worker;

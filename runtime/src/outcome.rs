@@ -46,4 +46,5 @@ pub enum LimitName {
     HttpTime,
     HostcallBytes,
     RandomBytes,
+    Disk,
 }

@@ -1,7 +1,7 @@
 //! Why the gate itself answered, and how it says so.
 
 use crate::outcome::LimitName;
-use crate::wire;
+use crate::wire::egress as wire;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;

@@ -5,7 +5,7 @@
 //! from the record. Fields that honest libraries do send and that only describe what the gate states
 //! anew (`host` equal to the target, `content-length`, `expect`, `te: trailers`) are *stripped*.
 
-use crate::wire;
+use crate::wire::egress as wire;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
 };

@@ -10,7 +10,7 @@ use super::request::{self, Asked};
 use super::resolve::TaskResolver;
 use super::tasks::Tasks;
 use super::{EgressUsage, GateTask, Inner, http, tls, tunnel};
-use crate::wire;
+use crate::wire::egress as wire;
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{Either, Full};

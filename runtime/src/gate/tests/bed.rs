@@ -3,7 +3,7 @@
 use crate::gate::{Gate, GateLink, GateSettings, GateTask};
 use crate::outcome::LimitName;
 use crate::record::{Record, Recorder};
-use crate::wire;
+use crate::wire::egress as wire;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;

@@ -1,7 +1,7 @@
 //! Header fields that would speak to a connection, to a proxy or to the worker.
 
 use super::bed::{Bed, Honest, request, with_field};
-use crate::wire;
+use crate::wire::egress as wire;
 use http::Method;
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::bed::{Answer, Bed, Honest, limited, request, rule, with_body, with_field};
 use crate::outcome::LimitName;
-use crate::wire;
+use crate::wire::egress as wire;
 use http::Method;
 use http_body_util::BodyExt;
 use writ_broker::ask::Scheme;

@@ -65,7 +65,7 @@ async fn a_body_that_ends_early_is_not_taken_for_whole() {
 
     let answer = worker.get(&format!("http://short.test:{}/", short.address().port())).await;
 
-    assert_eq!(answer.broken, Some(crate::wire::RESET_INCOMPLETE), "{answer:?}");
+    assert_eq!(answer.broken, Some(crate::wire::egress::RESET_INCOMPLETE), "{answer:?}");
     assert_eq!(worker.codes(), ["ok"]);
     honest.still_works(&mut worker).await;
 }

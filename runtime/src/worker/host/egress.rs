@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, RwLock};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::http_error;
-use crate::wire::GATE_ERROR;
+use crate::wire::egress::GATE_ERROR;
 
 /// Bytes in flight on one stream before the guest must read. Large enough that a local socket, not
 /// the window, bounds the throughput; small enough that a guest that never reads costs little.

@@ -30,7 +30,7 @@ use super::http::GuestHttp;
 use super::sockets::{GuestSockets, SocketsView};
 use super::test_support::{GateBody, gate, kept};
 use super::{GuestView, add_to_linker};
-use crate::wire::GATE_ERROR;
+use crate::wire::egress::GATE_ERROR;
 
 const WHY: &str = "needs target/guests: run scripts/guests first";
 

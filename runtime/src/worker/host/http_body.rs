@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error};
 
 use super::http_error;
-use crate::wire::GATE_ERROR;
+use crate::wire::egress::GATE_ERROR;
 
 /// A body that ends with an error when a frame, or the whole, takes too long.
 pub(super) struct TimedBody {

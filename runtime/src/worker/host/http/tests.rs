@@ -10,7 +10,7 @@ use http_body_util::{Empty, Full, StreamBody};
 use hyper::body::Incoming;
 use std::pin::Pin;
 
-use crate::wire::GATE_ERROR;
+use crate::wire::egress::GATE_ERROR;
 
 fn limits(http_ms: u64) -> Limits {
     Limits { http_ms, ..Limits::default() }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType, TcpSocket};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, StreamError};
 
-use crate::wire::GATE_ERROR;
+use crate::wire::egress::GATE_ERROR;
 use network::{ErrorCode, IpAddressFamily};
 
 struct Store {

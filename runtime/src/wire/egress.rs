@@ -1,4 +1,4 @@
-//! What the two processes say to each other.
+//! What the worker and the gate agree on, on the egress socket.
 
 /// The response header by which the gate tells the worker that it, not the upstream, answered.
 ///

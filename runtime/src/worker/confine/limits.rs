@@ -1,0 +1,37 @@
+//! The rlimits of a worker: the bounds that hold even if the guest took the worker over.
+
+use crate::confinement::Layer;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use writ_broker::Limits;
+
+/// What the worker itself needs beside the guest's memories: code, stacks, buffers; bytes.
+///
+/// Too small and an honest guest near its own limit kills its worker instead of getting a clean
+/// refusal from the first wall.
+const WORKER_OVERHEAD: u64 = 192 * 1024 * 1024;
+
+/// Descriptors: two sockets, the directories, the runtime's own, and this many for the guest.
+const MAX_DESCRIPTORS: u64 = 1024;
+
+/// Sets every limit; `Full` only if the kernel took all of them.
+pub(super) fn apply(limits: &Limits) -> Layer {
+    let seconds = limits.cpu_ms.div_ceil(1000) + 1;
+    let wanted = [
+        (Resource::Core, 0),
+        (Resource::Nofile, MAX_DESCRIPTORS),
+        (Resource::Data, limits.memory.saturating_add(WORKER_OVERHEAD)),
+        (Resource::Cpu, seconds),
+        (Resource::Fsize, limits.disk),
+        (Resource::Memlock, 0),
+        (Resource::Msgqueue, 0),
+    ];
+    let set = wanted.iter().filter(|(resource, value)| {
+        let value = Some(*value);
+        setrlimit(*resource, Rlimit { current: value, maximum: value }).is_ok()
+    });
+    match set.count() {
+        all if all == wanted.len() => Layer::Full,
+        0 => Layer::None,
+        _ => Layer::Partial,
+    }
+}

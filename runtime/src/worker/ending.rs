@@ -1,0 +1,39 @@
+//! From the error that ended a guest to the outcome that a person reads.
+
+use crate::outcome::{LimitName, Outcome};
+use wasmtime::PoolConcurrencyLimitError;
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
+
+/// Bounds that wasmtime reports in words only. The version is pinned, and each has a test that
+/// runs a guest into it, so a reworded message fails the build rather than a person.
+const IN_WORDS: &[(&str, LimitName)] = &[
+    ("fuel allocated for hostcalls has been exhausted", LimitName::HostcallBytes),
+    ("requested len", LimitName::RandomBytes),
+    ("resource limit exceeded", LimitName::Instances),
+    ("resource table has no free keys", LimitName::Handles),
+];
+
+/// Says how a guest ended that did not return.
+pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        // Like a shell: what does not fit into a byte is a failure all the same.
+        return Outcome::Exited { code: u8::try_from(*code).unwrap_or(u8::MAX) };
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Outcome::OverLimit { limit: LimitName::Instances };
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Outcome::OverLimit { limit: LimitName::Handles };
+    }
+    if error.downcast_ref::<FieldMapError>().is_some() {
+        return Outcome::OverLimit { limit: LimitName::HeaderBytes };
+    }
+    // The root only: what is wrapped around it names the guest's functions, which the guest chose.
+    let root = error.root_cause().to_string();
+    match IN_WORDS.iter().find(|(words, _)| root.contains(words)) {
+        Some((_, limit)) => Outcome::OverLimit { limit: *limit },
+        None => Outcome::Trapped { reason: format!("{error:#}") },
+    }
+}
