@@ -1,2 +1,22 @@
-//! x
-fn main() {}
+//! `writ` runs an AI agent's tool calls as WebAssembly components, each under a grant.
+
+mod cli;
+mod commands;
+mod output;
+mod places;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything else: a worker must not parse, allocate or start what it does not need.
+    if std::env::args_os().nth(1).is_some_and(|word| word == cli::WORKER) {
+        writ_runtime::worker::main();
+    }
+    let cli = cli::Cli::parse();
+    output::start_log();
+    match commands::run(cli.command) {
+        Ok(code) => code,
+        Err(error) => output::failure(&error),
+    }
+}

@@ -1,0 +1,185 @@
+//! The command line, as types.
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The hidden word that makes this binary a worker.
+pub(crate) const WORKER: &str = "__worker";
+
+/// Runs an AI agent's tool calls as WebAssembly, each under a grant.
+#[derive(Debug, Parser)]
+#[command(name = "writ", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  writ run sitegen.wasm --grant grant.toml -- /site /site/out
+  writ run textstat.wasm --read ./docs::/docs --call count --args '{\"path\":\"/docs\"}'
+  writ check grant.toml
+  writ explain D0101";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a tool under a grant
+    Run(Box<Run>),
+    /// Show what a tool is: its kind, its imports and its functions
+    Inspect(Inspect),
+    /// Check a grant and print what it adds up to
+    Check(Check),
+    /// Explain a message code
+    Explain(Explain),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// What is granted on the command line; adds to the grant file, never overrides it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Grant")]
+pub(crate) struct GrantFlags {
+    /// Let the tool read a directory: HOST::GUEST
+    #[arg(long, value_name = "HOST::GUEST", value_hint = ValueHint::DirPath)]
+    pub(crate) read: Vec<String>,
+    /// Let the tool read and change a directory: HOST::GUEST
+    #[arg(long, value_name = "HOST::GUEST", value_hint = ValueHint::DirPath)]
+    pub(crate) write: Vec<String>,
+    /// Let the tool send requests: 'METHOD[,METHOD] URL', with ** for any path below
+    #[arg(long, value_name = "RULE")]
+    pub(crate) http: Vec<String>,
+    /// Let the tool open TCP connections: HOST:PORT
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) tcp: Vec<String>,
+    /// Set a variable in the tool's environment
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Set a limit, for example memory=64MiB or wall=5s
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<String>,
+    /// How long the task may live at all, for example 10m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ttl: Option<String>,
+}
+
+/// Run a tool under a grant.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct Run {
+    /// The tool: a WebAssembly file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) tool: PathBuf,
+    /// The grant file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) grant: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: GrantFlags,
+    /// Call an exported function instead of the tool's command
+    #[arg(long, value_name = "FUNC")]
+    pub(crate) call: Option<String>,
+    /// The function's arguments: a JSON object by name or array by position; @FILE reads a file
+    #[arg(long, value_name = "JSON", requires = "call", default_value = "{}")]
+    pub(crate) args: String,
+    /// Print one JSON object with the outcome, the denials and what was used
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) operator: Operator,
+    /// Arguments for the tool's command
+    #[arg(last = true, value_name = "ARGS", conflicts_with = "call")]
+    pub(crate) rest: Vec<String>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  writ run sitegen.wasm --read ./site::/site --write ./site/out::/site/out -- /site /site/out
+  writ run fetch.wasm --http 'GET https://api.github.com/repos/**' \\
+      --call get --args '{\"url\":\"https://api.github.com/repos/acme/site\"}' --json
+
+Exit codes:
+  0 done · 1 the tool failed · 2 usage · 3 denied by the grant · 7 a limit was hit ·
+  125 our own fault · 130 interrupted · 137 killed; a command's own code passes through";
+
+/// What the operator decides, and no grant can.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operator")]
+pub(crate) struct Operator {
+    /// Trust the certificate authorities in a PEM file as well
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Ask this name server instead of the system's
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) name_server: Option<SocketAddr>,
+    /// Let granted names and addresses lead to this machine; for tests and local development
+    #[arg(long)]
+    pub(crate) dangerous_loopback: bool,
+    /// Refuse to run if this machine cannot confine the worker in full
+    #[arg(long)]
+    pub(crate) require_confinement: bool,
+    /// Where compiled tools are kept [default: $XDG_CACHE_HOME/writ]
+    #[arg(long, value_name = "DIR", env = "WRIT_CACHE_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Where keys are kept [default: $XDG_STATE_HOME/writ]
+    #[arg(long, value_name = "DIR", env = "WRIT_STATE_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Show what a tool is.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The tool: a WebAssembly file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) tool: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) operator: Operator,
+}
+
+/// Check a grant.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 sound · 3 errors, or warnings with --deny-warnings")]
+pub(crate) struct Check {
+    /// The grant file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) grant: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: GrantFlags,
+    /// Print JSON
+    #[arg(long, conflicts_with = "sarif")]
+    pub(crate) json: bool,
+    /// Print SARIF 2.1.0, for code scanners
+    #[arg(long)]
+    pub(crate) sarif: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+/// Explain a message code.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, for example D0101; without one, all are listed
+    pub(crate) code: Option<String>,
+}
+
+/// Print a completion script.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

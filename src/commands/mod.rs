@@ -1,0 +1,29 @@
+//! What each command does.
+
+pub(crate) mod grants;
+mod inspect;
+mod run;
+pub(crate) mod tools;
+
+use crate::cli::{Cli, Command};
+use crate::output;
+use anyhow::Result;
+use clap::CommandFactory;
+use std::process::ExitCode;
+use writ_broker::report;
+
+/// Runs a command and says how the process exits.
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Check(args) => grants::check(&args),
+        Command::Explain(args) => output::through_writers(|out, err| {
+            report::explain(args.code.as_deref(), true, out, err)
+        }),
+        Command::Completions(args) => output::through_writers(|out, _| {
+            clap_complete::generate(args.shell, &mut Cli::command(), "writ", out);
+            Ok(0)
+        }),
+    }
+}

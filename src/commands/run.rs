@@ -1,0 +1,127 @@
+//! `writ run`: one tool, one grant, one call.
+
+use super::{grants, tools::Tool};
+use crate::cli::{self, Operator, Run};
+use crate::output::{Denials, RunReport, Sink};
+use crate::places::Places;
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use writ_broker::codes;
+use writ_runtime::confinement::Requirement;
+use writ_runtime::gate::{Gate, GateSettings};
+use writ_runtime::outcome::Outcome;
+use writ_runtime::supervisor::{
+    CallIo, CallReport, Compiler, Interrupt, Task, TaskSettings, Worker, WorkerProgram,
+};
+use writ_runtime::wire::{Fault, Invoke};
+use writ_runtime::worker::describe::{FunctionRef, resolve_function};
+
+/// Runs a tool and says how the process exits.
+pub(crate) fn run(args: &Run) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let denials = Arc::new(Denials::new(task_id()?));
+    let ended = runtime.block_on(run_once(args, denials.clone()));
+    // What still waits for our own input or output must not hold up the exit.
+    runtime.shutdown_background();
+    match ended {
+        Ok(report) if args.json => report.print_json(),
+        Ok(report) => Ok(report.print(&denials)),
+        Err(error) if args.json => RunReport::failed(&error, &denials).print_json(),
+        Err(error) => Err(error),
+    }
+}
+
+async fn run_once(args: &Run, denials: Arc<Denials>) -> Result<RunReport> {
+    let settings = settings(&args.operator)?;
+    // Started ahead of need: it comes up while the grant is read and the tool is found.
+    let worker = Worker::start(&settings.program).context("no worker starts")?;
+    let places = Places::of(&args.operator)?;
+    let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
+    let compiler = compiler(&settings);
+    let mut tool = Tool::load(&args.tool, &places, &compiler).await?;
+    let invoke = invoke(args, &tool)?;
+    let artifacts = tool.cache.directory();
+    let mut task = Task::start(settings, grant, denials.clone(), artifacts, Some(worker)).await?;
+    let mut sink = Sink::new(args.json);
+    let report = match call(&mut task, &tool, invoke.clone(), &mut sink).await {
+        Err(fault) if fault.code == codes::CACHE_ENTRY => {
+            // Signed by us but made for another processor: a machine that changed under its cache.
+            crate::output::cache_rejected(&tool.name, &fault.message);
+            tool.recompile(&args.tool, &compiler).await?;
+            call(&mut task, &tool, invoke, &mut sink).await?
+        }
+        other => other?,
+    };
+    task.kill().await;
+    let interrupted = report.outcome == Outcome::Killed;
+    let report = RunReport::ended(&tool, args.call.is_some(), report, sink, &denials)?;
+    // Nobody but the person at the keyboard kills a task of `writ run`.
+    Ok(if interrupted { report.interrupted() } else { report })
+}
+
+/// A name for this run that nobody can guess or reuse.
+fn task_id() -> Result<String> {
+    let mut random = [0; 10];
+    aws_lc_rs::rand::fill(&mut random).context("no randomness")?;
+    Ok(random.iter().fold("task-".to_owned(), |id, byte| format!("{id}{byte:02x}")))
+}
+
+async fn call(
+    task: &mut Task,
+    tool: &Tool,
+    invoke: Invoke,
+    sink: &mut Sink,
+) -> Result<CallReport, Fault> {
+    let mut stdin = tokio::io::stdin();
+    let (stdout, stderr) = sink.streams();
+    let mut io = CallIo { stdin: &mut stdin, stdout, stderr };
+    let interrupted = async {
+        // Where no handler can be set, the signal ends us, and with us the worker.
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Interrupt::Kill,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    task.call((tool.digest, &tool.entry), invoke, &mut io, interrupted).await
+}
+
+/// What the operator's flags mean for every task.
+pub(super) fn settings(operator: &Operator) -> Result<TaskSettings> {
+    let gate = Gate::new(GateSettings {
+        extra_ca: operator.ca.clone(),
+        name_server: operator.name_server,
+        dangerous_loopback: operator.dangerous_loopback,
+    })?;
+    let require =
+        if operator.require_confinement { Requirement::Full } else { Requirement::Report };
+    Ok(TaskSettings { program: worker_program()?, require, gate })
+}
+
+/// The compiler that goes with the settings of a run.
+pub(super) fn compiler(settings: &TaskSettings) -> Compiler {
+    Compiler { program: settings.program.clone(), require: settings.require }
+}
+
+/// How this binary starts itself as a worker.
+fn worker_program() -> Result<WorkerProgram> {
+    let path = std::env::current_exe().context("this program cannot find itself")?;
+    Ok(WorkerProgram { path, args: vec![OsString::from(cli::WORKER)] })
+}
+
+fn invoke(args: &Run, tool: &Tool) -> Result<Invoke> {
+    let Some(function) = &args.call else {
+        let program = std::iter::once(tool.name.clone());
+        return Ok(Invoke::Command { args: program.chain(args.rest.iter().cloned()).collect() });
+    };
+    let text = match args.args.strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
+        }
+        None => args.args.clone(),
+    };
+    let FunctionRef { interface, name } = resolve_function(&tool.entry.description, function)
+        .map_err(|error| Fault::new(codes::NO_FUNCTION, error.to_string()))?;
+    Ok(Invoke::Function { interface, name, args: text })
+}

@@ -1,0 +1,65 @@
+//! The decisions of one run: each is one structured event, and refusals are kept for the report.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use writ_broker::Refusal;
+use writ_broker::text::printable;
+use writ_runtime::record::{Record, Recorder};
+
+/// How many refusals a report lists. A guest may cause any number; the rest is counted.
+const MOST_LISTED: usize = 256;
+
+/// Takes the records of one run.
+#[derive(Debug)]
+pub(crate) struct Denials {
+    task: String,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Kept {
+    /// The first refusals, in order.
+    pub(crate) listed: Vec<Refusal>,
+    /// How many more there were.
+    pub(crate) omitted: u64,
+}
+
+impl Denials {
+    /// Makes an empty list for a task.
+    pub(crate) fn new(task: String) -> Self {
+        Self { task, kept: Mutex::default() }
+    }
+
+    /// Returns what was refused so far.
+    pub(crate) fn kept(&self) -> Kept {
+        self.lock().clone()
+    }
+
+    /// Returns the task's id.
+    pub(crate) fn task(&self) -> &str {
+        &self.task
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorder for Denials {
+    fn record(&self, record: Record) {
+        let (task, what, target) = (&*self.task, &*record.what, printable(&record.target));
+        let Some(refusal) = record.refusal else {
+            tracing::info!(target: "writ::decision", task, what, %target, decision = "allow");
+            return;
+        };
+        let (code, reason) = (refusal.code.as_str(), printable(&refusal.reason));
+        tracing::warn!(
+            target: "writ::decision", task, what, %target, decision = "forbid", code, %reason
+        );
+        let mut kept = self.lock();
+        if kept.listed.len() < MOST_LISTED {
+            kept.listed.push(refusal);
+        } else {
+            kept.omitted += 1;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Every line that a person or a script reads comes from here.
+
+mod denials;
+mod json;
+mod progress;
+mod report;
+mod sink;
+
+pub(crate) use denials::Denials;
+pub(crate) use json::line as json_line;
+pub(crate) use progress::Progress;
+pub(crate) use report::{RunReport, exit_code_of};
+pub(crate) use sink::Sink;
+
+use crate::commands::grants::Unsound;
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use writ_broker::diagnostic::Report;
+use writ_broker::text::printable;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HELP: Style = AnsiColor::Cyan.on_default().bold();
+
+/// How much a message weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// The run failed for this.
+    Error,
+    /// The run went on.
+    Warning,
+}
+
+/// Prints a result to standard output.
+#[expect(clippy::print_stdout, reason = "the one place that prints results")]
+pub(crate) fn result(text: impl Display) {
+    anstream::println!("{text}");
+}
+
+/// Prints text that is finished, with its own line ends, to standard error.
+#[expect(clippy::print_stderr, reason = "the one place that prints messages")]
+pub(crate) fn message(text: impl Display) {
+    anstream::eprint!("{text}");
+}
+
+/// Prints one message in the form of rustc: what is wrong, then a way out.
+pub(crate) fn say(weight: Weight, code: Option<&str>, what: &str, help: Option<&str>) {
+    let (style, word) = match weight {
+        Weight::Error => (ERROR, "error"),
+        Weight::Warning => (WARNING, "warning"),
+    };
+    let code = code.map(|code| format!("[{code}]")).unwrap_or_default();
+    let mut text = format!("{style}{word}{code}{style:#}: {}\n", lines(what));
+    if let Some(help) = help {
+        text.push_str(&format!("  {HELP}help{HELP:#}: {}\n", printable(help)));
+    }
+    message(text);
+}
+
+/// Escapes everything but line ends, and sets the lines after the first off from our own.
+fn lines(text: &str) -> String {
+    text.trim_end().split('\n').map(printable).collect::<Vec<_>>().join("\n    ")
+}
+
+/// Prints the messages about a grant.
+pub(crate) fn diagnostics(report: &Report) {
+    message(report.render(true));
+}
+
+/// Says that a compiled tool in the cache was not used.
+pub(crate) fn cache_rejected(tool: &str, why: &str) {
+    let what = format!("the compiled form of \"{tool}\" was not used: {why}");
+    say(Weight::Warning, Some("C0102"), &what, Some("it is compiled anew; nothing to do"));
+}
+
+/// Prints an error that ended the program and returns how it exits.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    let (code, exit) = exit_code_of(error);
+    if error.is::<Unsound>() {
+        message(format!("{error}\n"));
+        return ExitCode::from(exit);
+    }
+    let help = code.as_ref().map(|code| format!("`writ explain {code}` says more"));
+    let code = code.as_ref().map(|code| code.as_str());
+    say(Weight::Error, code, &format!("{error:#}"), help.as_deref());
+    ExitCode::from(exit)
+}
+
+/// Lets a library write its own text, with colours where the terminal has them.
+pub(crate) fn through_writers(
+    write: impl FnOnce(&mut dyn Write, &mut dyn Write) -> io::Result<u8>,
+) -> anyhow::Result<ExitCode> {
+    match write(&mut anstream::stdout(), &mut anstream::stderr()) {
+        Ok(code) => Ok(ExitCode::from(code)),
+        // Whoever reads has seen enough, as with `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts the log: `WRIT_LOG` filters it, `WRIT_LOG_FORMAT=json` makes each line one object.
+pub(crate) fn start_log() {
+    let Ok(filter) = EnvFilter::try_from_env("WRIT_LOG") else { return };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match std::env::var("WRIT_LOG_FORMAT") {
+        Ok(format) if format == "json" => log.json().init(),
+        _ => log.with_ansi(false).init(),
+    }
+}

@@ -1,0 +1,270 @@
+//! How a run is reported: to a person on standard error, to a script as one JSON object.
+
+use super::denials::{Denials, Kept};
+use super::{Sink, Weight, json, result, say};
+use crate::commands::grants::Unsound;
+use crate::commands::tools::Tool;
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::process::ExitCode;
+use writ_broker::codes::{self, Code};
+use writ_runtime::confinement::Confinement;
+use writ_runtime::outcome::{LimitName, Outcome};
+use writ_runtime::supervisor::{CallReport, Usage};
+use writ_runtime::wire::Fault;
+
+/// The version of the JSON object. A field may be added; none changes its meaning or goes.
+const SCHEMA: &str = "writ.run/1";
+
+/// Exit codes, as `writ run --help` lists them.
+const TOOL_FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const DENIED: u8 = 3;
+const LIMIT: u8 = 7;
+const OUR_FAULT: u8 = 125;
+const KILLED: u8 = 137;
+/// By SIGINT, as a shell reports it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// One run, as a script reads it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<ToolReport>,
+    outcome: &'static str,
+    exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<LimitName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(flatten)]
+    output: Option<OutputReport>,
+    truncated: Vec<LimitName>,
+    denials: Vec<DenialReport>,
+    denials_omitted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confinement: Option<Confinement>,
+}
+
+#[derive(Debug, Serialize)]
+struct ToolReport {
+    name: String,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+    message: String,
+}
+
+/// What the guest printed. Bytes that are no UTF-8 come as base64 beside the readable form.
+#[derive(Debug, Serialize)]
+struct OutputReport {
+    stdout: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<String>,
+    stderr: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<String>,
+}
+
+/// A refusal without the way out: an agent reads this, and it may not widen its own grant.
+#[derive(Debug, Serialize)]
+struct DenialReport {
+    code: Code,
+    what: String,
+    target: String,
+    reason: String,
+}
+
+impl RunReport {
+    /// Reports a run that came to an end of its own or of ours.
+    pub(crate) fn ended(
+        tool: &Tool,
+        function: bool,
+        report: CallReport,
+        sink: Sink,
+        denials: &Denials,
+    ) -> Result<Self> {
+        let kept = denials.kept();
+        let (outcome, exit_code) = name(&report.outcome, function, &kept);
+        let (limit, reason) = match report.outcome {
+            Outcome::OverLimit { limit } => (Some(limit), None),
+            Outcome::Trapped { reason } => (None, Some(reason)),
+            _ => (None, None),
+        };
+        let result = report
+            .result
+            .map(RawValue::from_string)
+            .transpose()
+            .context("the worker's result is not JSON")?;
+        Ok(Self {
+            task: Some(denials.task().to_owned()),
+            tool: Some(ToolReport { name: tool.name.clone(), digest: tool.digest_text() }),
+            outcome,
+            exit_code,
+            limit,
+            reason,
+            result,
+            output: sink.into_kept().map(|(stdout, stderr)| OutputReport::of(stdout, stderr)),
+            truncated: report.truncated,
+            usage: Some(report.usage),
+            confinement: Some(report.confinement),
+            ..Self::empty(kept)
+        })
+    }
+
+    /// Reports a run that never came to run.
+    pub(crate) fn failed(error: &anyhow::Error, denials: &Denials) -> Self {
+        let (code, exit_code) = exit_code_of(error);
+        Self {
+            task: Some(denials.task().to_owned()),
+            exit_code,
+            error: Some(ErrorReport { code, message: format!("{error:#}") }),
+            ..Self::empty(denials.kept())
+        }
+    }
+
+    fn empty(kept: Kept) -> Self {
+        let denial = |refusal: writ_broker::Refusal| DenialReport {
+            code: refusal.code,
+            what: refusal.what,
+            target: refusal.target,
+            reason: refusal.reason,
+        };
+        Self {
+            schema: SCHEMA,
+            task: None,
+            tool: None,
+            outcome: "error",
+            exit_code: OUR_FAULT,
+            limit: None,
+            reason: None,
+            error: None,
+            result: None,
+            output: None,
+            truncated: Vec::new(),
+            denials: kept.listed.into_iter().map(denial).collect(),
+            denials_omitted: kept.omitted,
+            usage: None,
+            confinement: None,
+        }
+    }
+
+    /// The run was ended by the person at the keyboard.
+    pub(crate) fn interrupted(mut self) -> Self {
+        self.exit_code = INTERRUPTED;
+        self
+    }
+
+    /// Prints the report as one JSON object.
+    pub(crate) fn print_json(&self) -> Result<ExitCode> {
+        result(json::line(self)?);
+        Ok(ExitCode::from(self.exit_code))
+    }
+
+    /// Prints what a person needs to know beside the tool's own output.
+    pub(crate) fn print(&self, denials: &Denials) -> ExitCode {
+        let tool = self.tool.as_ref().map_or("?", |tool| &tool.name);
+        let weight = if self.exit_code == 0 { Weight::Warning } else { Weight::Error };
+        if let Some(value) = &self.result {
+            result(value.get());
+        }
+        let kept = denials.kept();
+        for refusal in &kept.listed {
+            let what = format!("tool \"{tool}\": {}: {}", refusal.target, refusal.reason);
+            say(weight, Some(refusal.code.as_str()), &what, refusal.help.as_deref());
+        }
+        if kept.omitted > 0 {
+            say(weight, None, &format!("{} more denials were not listed", kept.omitted), None);
+        }
+        for stream in &self.truncated {
+            let what = format!("tool \"{tool}\": {} was cut off at its limit", words(*stream));
+            say(Weight::Warning, None, &what, Some("raise it with `--limit output=…`"));
+        }
+        if let Some(limit) = self.limit {
+            let help = format!("raise it with `--limit {}=…`", words(limit));
+            let what = format!("tool \"{tool}\" was ended: it hit the limit `{}`", words(limit));
+            let code = codes::for_limit(&words(limit));
+            say(Weight::Error, code.as_ref().map(Code::as_str), &what, Some(&help));
+        }
+        if let Some(reason) = &self.reason {
+            say(Weight::Error, None, &format!("tool \"{tool}\" trapped: {reason}"), None);
+        }
+        if self.exit_code == INTERRUPTED {
+            say(Weight::Error, None, &format!("tool \"{tool}\" was interrupted"), None);
+        }
+        ExitCode::from(self.exit_code)
+    }
+}
+
+impl OutputReport {
+    fn of(stdout: Vec<u8>, stderr: Vec<u8>) -> Self {
+        let (stdout, stdout_base64) = readable(stdout);
+        let (stderr, stderr_base64) = readable(stderr);
+        Self { stdout, stdout_base64, stderr, stderr_base64 }
+    }
+}
+
+fn readable(bytes: Vec<u8>) -> (String, Option<String>) {
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let bytes = error.as_bytes();
+            let exact = base64::engine::general_purpose::STANDARD.encode(bytes);
+            (String::from_utf8_lossy(bytes).into_owned(), Some(exact))
+        }
+    }
+}
+
+/// The outcome's name and the exit code that goes with it.
+///
+/// A command's own code passes through. A function that failed after something was refused is
+/// reported as denied: that is what its caller can act on.
+fn name(outcome: &Outcome, function: bool, kept: &Kept) -> (&'static str, u8) {
+    match outcome {
+        Outcome::Exited { code } if !function => ("exited", *code),
+        Outcome::Exited { code: 0 } => ("exited", 0),
+        Outcome::Exited { .. } | Outcome::Trapped { .. } if function && !kept.listed.is_empty() => {
+            ("denied", DENIED)
+        }
+        Outcome::Exited { .. } => ("exited", TOOL_FAILED),
+        Outcome::Trapped { .. } => ("trapped", TOOL_FAILED),
+        Outcome::OverLimit { .. } => ("over_limit", LIMIT),
+        Outcome::Killed => ("killed", KILLED),
+    }
+}
+
+/// The code and the exit code of an error that ended the program.
+pub(crate) fn exit_code_of(error: &anyhow::Error) -> (Option<Code>, u8) {
+    if error.is::<Unsound>() {
+        return (None, DENIED);
+    }
+    let Some(fault) = error.downcast_ref::<Fault>() else { return (None, USAGE) };
+    let exit = match fault.code.as_str().as_bytes().first() {
+        Some(b'T' | b'U') => USAGE,
+        Some(b'G' | b'D') => DENIED,
+        _ => OUR_FAULT,
+    };
+    (Some(fault.code.clone()), exit)
+}
+
+fn words(limit: LimitName) -> String {
+    serde_json::to_value(limit)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

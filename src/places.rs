@@ -1,0 +1,50 @@
+//! Where this user's files lie, by the XDG base directory specification.
+
+use crate::cli::Operator;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use writ_runtime::cache::{Cache, DEFAULT_BOUND};
+
+/// The two directories that are ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// What can be made again.
+    pub(crate) cache: PathBuf,
+    /// What cannot: keys.
+    pub(crate) state: PathBuf,
+}
+
+impl Places {
+    /// Finds the directories from the flags and the environment.
+    pub(crate) fn find(cache: Option<&PathBuf>, state: Option<&PathBuf>) -> Result<Self> {
+        Ok(Self {
+            cache: place(cache, "XDG_CACHE_HOME", ".cache")?,
+            state: place(state, "XDG_STATE_HOME", ".local/state")?,
+        })
+    }
+
+    /// Finds the directories for one run.
+    pub(crate) fn of(operator: &Operator) -> Result<Self> {
+        Self::find(operator.cache_dir.as_ref(), operator.state_dir.as_ref())
+    }
+
+    /// Opens the compile cache. Its key lies in the other directory, so that a cache copied or
+    /// restored from elsewhere does not bring its own key along.
+    pub(crate) fn open_cache(&self) -> Result<Cache> {
+        Ok(Cache::open(&self.cache.join("compiled"), &self.state.join("cache.key"), DEFAULT_BOUND)?)
+    }
+}
+
+fn place(given: Option<&PathBuf>, variable: &str, below_home: &str) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.clone());
+    }
+    let absolute = |path: &PathBuf| path.is_absolute();
+    if let Some(base) = std::env::var_os(variable).map(PathBuf::from).filter(absolute) {
+        return Ok(base.join("writ"));
+    }
+    let home = std::env::home_dir()
+        .filter(absolute)
+        .with_context(|| format!("neither {variable} nor HOME is set; set one of them"))?;
+    Ok(home.join(below_home).join("writ"))
+}
