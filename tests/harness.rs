@@ -1,0 +1,126 @@
+//! Starting the program as its users do, and reading what it says.
+
+use serde_json::Value;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use writ_runtime::supervisor::WorkerProgram;
+
+/// Where the scripts put what is built.
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_writ")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// A guest that `scripts/guests` built.
+pub fn guest(name: &str) -> PathBuf {
+    built("guests", name)
+}
+
+/// A tool that others made, from `scripts/third-party`.
+pub fn third_party(name: &str) -> PathBuf {
+    built("third-party", name)
+}
+
+fn built(folder: &str, name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    let path = root.join(folder).join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing; run scripts/{folder} first", path.display());
+    path
+}
+
+/// The second wall's probe.
+pub fn probe(attempt: &str) -> WorkerProgram {
+    let path = target().join("release/examples/probe");
+    WorkerProgram { path, args: vec![OsString::from(attempt)] }
+}
+
+/// `writ`, with caches of the tests' own and nothing else from the environment.
+pub struct Writ {
+    command: Command,
+    input: Vec<u8>,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Writ {
+    /// Any command line.
+    pub fn new(words: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_writ"));
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-home");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &ours);
+        command.env("WRIT_CACHE_DIR", ours.join("cache"));
+        command.env("WRIT_STATE_DIR", ours.join("state"));
+        command.args(words);
+        Self { command, input: Vec::new() }
+    }
+
+    /// `writ run TOOL --json`.
+    pub fn run(tool: &Path) -> Self {
+        Self::new(&["run", tool.to_str().unwrap(), "--json"])
+    }
+
+    /// Adds words.
+    pub fn args(mut self, words: &[&str]) -> Self {
+        self.command.args(words);
+        self
+    }
+
+    /// Grants a directory.
+    pub fn read(self, host: &Path, guest: &str) -> Self {
+        self.args(&["--read", &format!("{}::{guest}", host.display())])
+    }
+
+    /// Grants a directory for writing.
+    pub fn write(self, host: &Path, guest: &str) -> Self {
+        self.args(&["--write", &format!("{}::{guest}", host.display())])
+    }
+
+    /// Sets a variable in the environment of `writ` itself.
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it in a directory.
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// What it reads.
+    pub fn input(mut self, bytes: &[u8]) -> Self {
+        self.input = bytes.to_owned();
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn done(self) -> Ran {
+        let mut child = self.start();
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs it and reads its one JSON object.
+    pub fn json(self) -> Value {
+        let ran = self.done();
+        let parsed = serde_json::from_slice(&ran.stdout);
+        parsed.unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    }
+}
+
+/// The codes of what was denied.
+pub fn denied(report: &Value) -> Vec<&str> {
+    let denials = report["denials"].as_array().unwrap();
+    denials.iter().map(|denial| denial["code"].as_str().unwrap()).collect()
+}

@@ -1,0 +1,95 @@
+//! The second wall alone: a process that is confined like a worker, without wasmtime in front.
+
+use crate::harness::probe;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use writ_broker::Limits;
+use writ_broker::grant::Access;
+use writ_runtime::confinement::{Layer, Requirement};
+use writ_runtime::supervisor::Worker;
+use writ_runtime::wire::{Arm, ArmedDirectory};
+
+/// Arms the probe with one directory and returns its exit code: 0 stopped, 1 got through.
+fn attempt(name: &str, directory: &Path, access: Access) -> i32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut worker = Worker::start(&probe(name)).unwrap();
+        let arm = Arm {
+            directories: vec![ArmedDirectory { guest: "/granted".into(), access }],
+            env: Vec::new(),
+            limits: Limits::default(),
+            require: Requirement::Full,
+            compiler: false,
+        };
+        let granted = fs::File::open(directory).unwrap();
+        let artifacts = tempfile::tempdir().unwrap();
+        let artifacts = fs::File::open(artifacts.path()).unwrap();
+        let confinement = worker.arm(arm, &[granted.as_fd(), artifacts.as_fd()]).await.unwrap();
+        assert_eq!(confinement.weakest(), Layer::Full, "{confinement:?}");
+        worker.reap().await.unwrap().code().unwrap()
+    })
+}
+
+/// Each attempt is stopped, while the honest use of the same grant goes through.
+fn stopped(names: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "x").unwrap();
+    for name in names {
+        assert_eq!(attempt(name, directory.path(), Access::Write), 0, "{name} got through");
+    }
+    assert_eq!(attempt("read-granted", directory.path(), Access::Read), 1);
+    assert_eq!(attempt("write-granted", directory.path(), Access::Write), 1);
+}
+
+#[test]
+fn files_outside_the_grant_are_out_of_reach() {
+    stopped(&["read-outside", "list-root", "write-outside"]);
+    assert!(!Path::new("/tmp/writ-probe-was-here").exists());
+}
+
+#[test]
+fn a_directory_granted_for_reading_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(attempt("write-granted", directory.path(), Access::Read), 0);
+    assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn no_socket_can_be_made() {
+    stopped(&["socket-inet", "socket-inet6", "socket-unix", "socket-netlink", "socket-vsock"]);
+}
+
+#[test]
+fn no_program_and_no_process_can_be_started() {
+    stopped(&["execute", "fork"]);
+}
+
+#[test]
+fn the_host_process_cannot_be_read_traced_or_signalled() {
+    stopped(&[
+        "read-parent-memory",
+        "read-parent-environment",
+        "copy-parent-memory",
+        "trace-parent",
+        "signal-parent",
+        "thread-signal-parent",
+        "pidfd",
+    ]);
+}
+
+#[test]
+fn the_kernel_has_no_side_doors() {
+    stopped(&[
+        "new-namespaces",
+        "mount",
+        "new-root",
+        "io-uring",
+        "bpf",
+        "keys",
+        "open-by-handle",
+        "writable-code",
+        "raise-limits",
+        "make-fifo",
+    ]);
+}
