@@ -1,8 +1,7 @@
 //! What a tool is, from its bytes alone.
 //!
-//! Nothing is compiled or run here, and function bodies are not validated (compiling does that).
-//! The bytes are hostile: one pass bounds their structure (`scan`, `nesting`) before any parser
-//! that recurses sees them.
+//! Nothing is compiled or run here. The bytes are hostile: one pass bounds their structure (`scan`,
+//! `nesting`) before any parser that recurses sees them.
 
 mod bounds;
 mod core;
@@ -13,6 +12,7 @@ mod name;
 mod nesting;
 mod provided;
 mod render;
+mod root_types;
 mod scan;
 mod shape;
 #[cfg(test)]
@@ -28,7 +28,7 @@ pub use render::render;
 
 use crate::worker::values::escaped;
 use scan::{ComponentRoot, CoreRoot, Root, Scan};
-use wasmparser::ComponentExternalKind;
+use wasmparser::{ComponentExternalKind, Validator, WasmFeatures};
 
 /// Says what a tool is, or why it cannot be run with all of [`Provided::WASI`].
 pub fn describe_provided(bytes: &[u8]) -> Result<Description, DescribeError> {
@@ -38,6 +38,8 @@ pub fn describe_provided(bytes: &[u8]) -> Result<Description, DescribeError> {
 /// Says what a tool is, or why it cannot be run with what is provided.
 pub fn describe(bytes: &[u8], provided: &Provided<'_>) -> Result<Description, DescribeError> {
     let scan = scan::scan(bytes)?;
+    // Whether the engine has the features that a tool uses is for the engine to say.
+    Validator::new_with_features(WasmFeatures::all()).validate_all(bytes)?;
     let size = bytes.len() as u64;
     match &scan.root {
         Root::Core(root) => core_command(&scan, root, provided, size),
@@ -72,7 +74,7 @@ fn component(
 ) -> Result<Description, DescribeError> {
     provided.check_sorts(root)?;
     expressible(root)?;
-    let (resolve, world) = wit::decoded(bytes, scan)?;
+    let (resolve, world) = wit::decoded(bytes, scan, root)?;
     let imports = provided.check_component(root, |name| wit::types_alone(&resolve, world, name))?;
     let mut exports = wit::exports(&resolve, world, scan, root)?;
     name::assign_calls(&mut exports.functions);

@@ -6,8 +6,9 @@ use super::docs::Docs;
 use super::error::DescribeError;
 use super::provided::is_run;
 use super::scan::{ComponentRoot, Scan};
-use super::shape;
 use super::text::TypeText;
+use super::{root_types, shape};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wit_parser::decoding::{DecodedWasm, decode};
@@ -71,17 +72,19 @@ pub(super) fn exports(
 
 /// Decodes the WIT of a component whose bounds are checked. The decoder has assertions about inputs that nobody writes, so a
 /// panic in it is an invalid tool and not our fault.
-pub(super) fn decoded(bytes: &[u8], scan: &Scan<'_>) -> Result<(Resolve, WorldId), DescribeError> {
-    let mut hidden;
-    let mut bytes = bytes;
-    if !scan.docs_names.is_empty() {
-        hidden = bytes.to_vec();
-        for name in &scan.docs_names {
-            hidden[name.start] = b'-';
-        }
-        bytes = &hidden;
+pub(super) fn decoded(
+    bytes: &[u8],
+    scan: &Scan<'_>,
+    root: &ComponentRoot<'_>,
+) -> Result<(Resolve, WorldId), DescribeError> {
+    let mut bytes = Cow::Borrowed(bytes);
+    for name in &scan.docs_names {
+        bytes.to_mut()[name.start] = b'-';
     }
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)))
+    if root_types::has_any(root) {
+        bytes = root_types::as_imports(&bytes)?.into();
+    }
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)))
         .map_err(|_| DescribeError::invalid("its types cannot be read"))?;
     match decoded.map_err(|error| DescribeError::invalid(format!("{error:#}")))? {
         DecodedWasm::Component(resolve, world) => Ok((resolve, world)),

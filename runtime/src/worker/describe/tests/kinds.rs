@@ -108,6 +108,14 @@ fn what_is_not_wasm_is_said_to_be_what_it_is() {
 }
 
 #[test]
+fn a_function_body_that_breaks_the_rules_is_invalid() {
+    let bytes = core("", r#"(func (export "_start") i32.const 1)"#);
+    assert_eq!(refusal(&bytes).0, "T0102");
+    let inside = wat(r#"(component (core module (func (result i32))))"#);
+    assert_eq!(refusal(&inside).0, "T0102");
+}
+
+#[test]
 fn every_truncation_of_a_tool_is_refused() {
     let one = component("package acme:t; world tool { export f: func(); }");
     for bytes in [one, core("", START)] {

@@ -21,6 +21,24 @@ fn functions_are_listed_with_their_types() {
 }
 
 #[test]
+fn types_that_stand_at_the_root_are_read_too() {
+    let bytes = wat(r#"(component
+            (core module $m (func (export "f") (param i32) (result i32) local.get 0))
+            (core instance $i (instantiate $m))
+            (type $colour' (enum "red" "green"))
+            (export $colour "colour" (type $colour'))
+            (func $f (param "x" $colour) (result $colour) (canon lift (core func $i "f")))
+            (export "f" (func $f))
+            (export "g" (func $f)))"#);
+    let tool = describe_provided(&bytes).unwrap();
+    let names: Vec<_> = tool.functions.iter().map(|func| func.name.as_str()).collect();
+    assert_eq!(names, ["f", "g"]);
+    assert_eq!(tool.functions[0].params[0].ty, "colour");
+    assert_eq!(tool.types[0].wit, "enum colour {\n  red,\n  green,\n}");
+    assert!(tool.imports.is_empty());
+}
+
+#[test]
 fn a_description_survives_the_wire() {
     let tool = describe_provided(&component(TEXT_TOOL)).unwrap();
     let bytes = postcard::to_stdvec(&tool).unwrap();
