@@ -16,6 +16,10 @@ die() {
     exit 1
 }
 
+need_rust() {
+    command -v rustc >/dev/null && command -v cargo >/dev/null || die "needs rustc and cargo" "install Rust 1.95 with rustup"
+}
+
 # One run at a time: a second one waits for the first and then finds everything done.
 lock() {
     mkdir -p "$(dirname "$1")"

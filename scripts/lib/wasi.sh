@@ -15,7 +15,6 @@ has_target() {
 
 # wasi_prepare TARGET…: makes sure that each can be built for.
 wasi_prepare() {
-    command -v cargo >/dev/null || die "needs cargo" "install Rust 1.95 with rustup"
     local triple
     for triple in "$@"; do
         has_target "$triple" || { wasi_prepare_debian "$triple"; return; }
@@ -80,6 +79,7 @@ wasi_libc_sources() {
 }
 
 # wasi_cargo TARGET SUBCOMMAND ARGUMENTS…: cargo in a clean environment, since we may run inside another.
+# Debian keeps the functions that refuse to start a thread in a library of their own.
 wasi_cargo() {
     local triple=$1 subcommand=$2
     shift 2
@@ -91,5 +91,5 @@ wasi_cargo() {
     fi
     "${clean[@]}" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc "PATH=$linkers:$linkers/gcc-ld:/usr/bin:/bin" \
         /usr/bin/cargo "$subcommand" --target "$triple" -Zbuild-std=std,panic_abort \
-        --config "target.$triple.rustflags=['-Lnative=$wasi_libc/$triple']" "$@"
+        --config "target.$triple.rustflags=['-Lnative=$wasi_libc/$triple', '-Clink-arg=-lwasi-emulated-pthread']" "$@"
 }
