@@ -54,7 +54,8 @@ apt_install() {
 
 # One line that changes when any of the files or folders named does. Prints a digest.
 digest_of() {
-    (cd "$root" && find "$@" -type f ! -path '*/target/*' ! -path '*/site/out/*' -print0 |
+    (cd "$root" && find "$@" -type f ! -path '*/target/*' ! -path '*/site/out/*' \
+        ! -path '*/__pycache__/*' -print0 |
         LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1)
 }
 
