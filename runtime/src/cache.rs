@@ -94,7 +94,7 @@ impl Cache {
     pub fn draft(&self, digest: [u8; 32]) -> Result<Draft<'_>, Fault> {
         let name = entry_name(digest);
         let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| unusable("no randomness"))?;
+        getrandom::fill(&mut random).map_err(unusable)?;
         let temporary = format!("{name}.{}.new", hex(&random));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);

@@ -62,7 +62,7 @@ fn make_key(directory: &Dir, name: &Path) -> std::io::Result<()> {
     let mut key = [0; KEY];
     let mut suffix = [0; 8];
     for bytes in [&mut key[..], &mut suffix[..]] {
-        aws_lc_rs::rand::fill(bytes).map_err(|_| std::io::Error::other("no randomness"))?;
+        getrandom::fill(bytes).map_err(std::io::Error::other)?;
     }
     let temporary = format!("{}.{:x}", name.display(), u64::from_le_bytes(suffix));
     let mut options = OpenOptions::new();

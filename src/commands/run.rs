@@ -64,7 +64,7 @@ async fn run_once(args: &Run, denials: Arc<Denials>) -> Result<RunReport> {
 /// A name for this run that nobody can guess or reuse.
 fn task_id() -> Result<String> {
     let mut random = [0; 10];
-    aws_lc_rs::rand::fill(&mut random).context("no randomness")?;
+    getrandom::fill(&mut random).context("no randomness")?;
     Ok(random.iter().fold("task-".to_owned(), |id, byte| format!("{id}{byte:02x}")))
 }
 
