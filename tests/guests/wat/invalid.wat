@@ -1,4 +1,5 @@
-;; Well formed and not valid: the function promises a number and returns none.
+;; Well formed and not valid: a function promises a number and returns none.
 (module
   (memory (export "memory") 1)
-  (func (export "_start") (result i32)))
+  (func (export "_start"))
+  (func (export "promise") (result i32)))
