@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 /// How much of one layer this machine enforces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
     /// Nothing of it.
+    #[default]
     None,
     /// Some of it; an older kernel lacks rights that we ask for.
     Partial,
@@ -15,7 +16,7 @@ pub enum Layer {
 }
 
 /// The report of one worker: what is enforced on it, made before guest bytes were touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Confinement {
     /// File access by landlock: the granted directories and the artifact cache, nothing else.
     pub landlock: Layer,

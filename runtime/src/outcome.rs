@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How one call ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The guest returned. For a function tool the code is 0, or 1 if it returned an error.
@@ -21,7 +21,8 @@ pub enum Outcome {
         /// Which one.
         limit: LimitName,
     },
-    /// The task was killed.
+    /// The task was killed. Also what stands where nothing is known yet.
+    #[default]
     Killed,
 }
 

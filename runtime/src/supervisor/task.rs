@@ -1,6 +1,6 @@
 //! One task: a grant, the worker that holds its guests, and the gate's side of it.
 
-use super::watch::{cpu_exhausted, cpu_used};
+use super::watch::{cpu_exhausted, cpu_used, no_longer_runs};
 use super::worker::{Worker, WorkerProgram, lost};
 use crate::cache::Entry;
 use crate::confinement::{Confinement, Requirement};
@@ -22,6 +22,9 @@ use writ_broker::{Grant, codes};
 
 /// How long a cancelled call may take to end before its worker is killed.
 const CANCEL_GRACE: Duration = Duration::from_millis(100);
+
+/// How long a reader may take for the last of the output of a call that has ended.
+const FLUSH_GRACE: Duration = Duration::from_secs(5);
 
 /// What every task of a host has in common.
 #[derive(Debug, Clone)]
@@ -64,7 +67,7 @@ pub struct CallIo<'a> {
 }
 
 /// How a call ended and what it used.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CallReport {
     /// How it ended.
     pub outcome: Outcome,
@@ -76,6 +79,12 @@ pub struct CallReport {
     pub usage: Usage,
     /// What was enforced on its worker.
     pub confinement: Confinement,
+    /// How long the call took inside the worker, by the worker's own word; zero if it was ended
+    /// from outside.
+    pub inside: Duration,
+    /// When a call that was ended from outside had stopped: its worker runs no instruction any
+    /// more and its connections are closed. What follows until the report is reaping.
+    pub stopped: Option<Instant>,
 }
 
 /// What one call used.
@@ -166,36 +175,36 @@ impl Task {
             Ok(()) => running.converse(io, bounds, interrupt, &*self.recorder).await,
             Err(error) => Err(error.into()),
         };
-        // Whoever reads the output may have gone; the call itself did not fail.
-        let _ = tokio::join!(io.stdout.flush(), io.stderr.flush());
         let cpu = running.cpu().saturating_sub(cpu_before);
-        let after = running.egress();
         let confinement = running.confinement.clone();
-        let report = |outcome, finished: Option<Finished>| {
-            let (result, memory, truncated) =
-                finished.map(|it| (it.result, it.memory_peak, it.truncated)).unwrap_or_default();
-            let usage = usage(started, cpu, memory, before, after);
-            CallReport { outcome, result, truncated, usage, confinement: confinement.clone() }
+        let mut report = CallReport {
+            usage: usage(started, cpu, before, running.egress()),
+            confinement,
+            ..CallReport::default()
         };
         match ended {
             Ok(Ended::Finished(finished)) => {
+                report.finish(finished);
                 self.running = Some(running);
-                Ok(report(finished.outcome.clone(), Some(finished)))
             }
             Ok(Ended::From(outcome)) => {
-                running.end().await;
-                Ok(report(outcome, None))
+                report.outcome = outcome;
+                report.stopped = Some(running.end().await);
             }
             Err(Gone::Refused(fault)) => {
                 self.running = Some(running);
-                Err(fault)
+                return Err(fault);
             }
-            Err(Gone::Died) => running.died(cpu, &self.grant).await.map(|o| report(o, None)),
+            Err(Gone::Died) => report.outcome = running.died(cpu, &self.grant).await?,
             Err(Gone::Lost(error)) => {
                 running.end().await;
-                Err(lost(&error))
+                return Err(lost(&error));
             }
         }
+        // Only now: a reader that is stuck may not hold up a kill. One that has gone is no failure.
+        let flushed = async { tokio::join!(io.stdout.flush(), io.stderr.flush()) };
+        let _ = tokio::time::timeout(FLUSH_GRACE, flushed).await;
+        Ok(report)
     }
 
     /// Kills the task: when this returns its guest runs no more and its connections are closed.
@@ -297,13 +306,19 @@ impl Running {
         self.worker.id().and_then(cpu_used).unwrap_or_default()
     }
 
-    /// Kills the worker, cuts its connections and waits until both are gone.
-    async fn end(mut self) {
+    /// Kills the worker, cuts its connections and waits until both are gone. Returns when the guest
+    /// had stopped; giving its memory back takes longer.
+    async fn end(mut self) -> Instant {
         self.worker.kill();
         self.link.close();
         self.link.closed().await;
+        if let Some(pid) = self.worker.id() {
+            no_longer_runs(pid).await;
+        }
+        let stopped = Instant::now();
         // It was killed: how it ended is known.
         let _ = self.worker.reap().await;
+        stopped
     }
 
     /// Says how a call ended whose worker hung up.
@@ -418,20 +433,24 @@ async fn pass(to: &mut (dyn AsyncWrite + Send + Unpin), bytes: &Bytes, left: &mu
     let _ = to.write_all(&bytes[..fits]).await;
 }
 
-fn usage(
-    started: Instant,
-    cpu: Duration,
-    memory_peak_bytes: u64,
-    before: EgressUsage,
-    after: EgressUsage,
-) -> Usage {
+fn usage(started: Instant, cpu: Duration, before: EgressUsage, after: EgressUsage) -> Usage {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Usage {
         wall_ms: millis(started.elapsed()),
         cpu_ms: millis(cpu),
-        memory_peak_bytes,
+        memory_peak_bytes: 0,
         http_requests: after.http_requests - before.http_requests,
         bytes_out: after.bytes_out - before.bytes_out,
         bytes_in: after.bytes_in - before.bytes_in,
+    }
+}
+
+impl CallReport {
+    fn finish(&mut self, finished: Finished) {
+        self.outcome = finished.outcome;
+        self.result = finished.result;
+        self.truncated = finished.truncated;
+        self.usage.memory_peak_bytes = finished.memory_peak;
+        self.inside = Duration::from_nanos(finished.inside_ns);
     }
 }

@@ -2,7 +2,15 @@
 
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
+use rustix::fs::{Mode, OFlags};
 use std::time::Duration;
+
+/// How often to look whether a killed process still runs.
+const GLANCE: Duration = Duration::from_micros(50);
+
+/// The kernel's mark of a process that is on its way out (`PF_EXITING` in `linux/sched.h`): it runs
+/// no instruction of its own any more, though its memory may still be being given back.
+const EXITING: u64 = 0x4;
 
 /// The shortest sleep between two looks.
 const SHORTEST: Duration = Duration::from_millis(2);
@@ -25,5 +33,41 @@ pub(crate) async fn cpu_exhausted(pid: u32, limit: Duration) {
         let Some(used) = cpu_used(pid) else { return std::future::pending().await };
         let Some(left) = limit.checked_sub(used).filter(|left| !left.is_zero()) else { return };
         tokio::time::sleep(left.max(SHORTEST)).await;
+    }
+}
+
+/// Returns when a process that was killed runs no instruction any more.
+///
+/// The first thread is looked at; in a worker it is the one that runs the guest.
+pub(crate) async fn no_longer_runs(pid: u32) {
+    while flags(pid).is_some_and(|flags| flags & EXITING == 0) {
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// Reads a process's flags: the ninth field of `/proc/PID/stat` (proc_pid_stat(5)).
+fn flags(pid: u32) -> Option<u64> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut buffer = [0; 512];
+    let count = rustix::io::read(stat, &mut buffer).ok()?;
+    let text = std::str::from_utf8(&buffer[..count]).ok()?;
+    // The second field is the program's name in parentheses and may hold anything.
+    let (_, fields) = text.rsplit_once(')')?;
+    fields.split_whitespace().nth(6)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_runs_is_not_exiting() {
+        assert_eq!(flags(std::process::id()).map(|flags| flags & EXITING), Some(0));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_flags() {
+        assert_eq!(flags(u32::MAX), None);
     }
 }

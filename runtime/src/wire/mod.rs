@@ -129,6 +129,8 @@ pub struct Finished {
     pub memory_peak: u64,
     /// Streams that were cut off at their limit.
     pub truncated: Vec<LimitName>,
+    /// How long the call took inside the worker, nanoseconds.
+    pub inside_ns: u64,
 }
 
 /// A refusal that is not a decision about an effect: a bad tool, bad arguments, our own fault.

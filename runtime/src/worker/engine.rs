@@ -40,7 +40,9 @@ pub(crate) fn for_compiling() -> wasmtime::Result<Engine> {
 }
 
 /// Makes the engine of a worker that runs guests, with a pool for one call at a time.
-pub(crate) fn for_running(limits: &Limits) -> wasmtime::Result<Engine> {
+///
+/// Public for the benchmarks, whose floor is bare wasmtime with the same settings.
+pub fn for_running(limits: &Limits) -> wasmtime::Result<Engine> {
     let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
     let in_store = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();

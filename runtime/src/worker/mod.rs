@@ -8,7 +8,7 @@ mod compile;
 pub mod confine;
 pub mod describe;
 mod ending;
-mod engine;
+pub mod engine;
 pub mod host;
 mod linker;
 mod meter;

@@ -13,6 +13,7 @@ use crate::wire::{Arm, Call, Fault, Finished, FromWorker, ToWorker, WireError};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::UnixStream;
 use wasmtime::Engine;
 use writ_broker::grant::Access;
@@ -111,6 +112,7 @@ impl Bench {
             outbox: &self.outbox,
             egress: &self.egress,
         };
+        let started = Instant::now();
         self.ticker.start(&self.engine)?;
         let mut guest = std::pin::pin!(sandbox.run(tool, call.invoke));
         let ran = loop {
@@ -128,7 +130,7 @@ impl Bench {
         // What the guest sent and did not wait for still has to reach the gate.
         self.egress.settle().await;
         Ok(match ran {
-            Ok(ran) => FromWorker::Finished(ran.finished(&stdio)),
+            Ok(ran) => FromWorker::Finished(ran.finished(&stdio, started)),
             Err(fault) => FromWorker::Refused(fault),
         })
     }
@@ -139,13 +141,14 @@ impl Ran {
         Self { outcome: Outcome::Killed, result: None, memory_peak: 0 }
     }
 
-    fn finished(self, stdio: &Stdio) -> Finished {
+    fn finished(self, stdio: &Stdio, started: Instant) -> Finished {
         let truncated = [stdio.stdout.truncated(), stdio.stderr.truncated()];
         Finished {
             outcome: self.outcome,
             result: self.result,
             memory_peak: self.memory_peak,
             truncated: truncated.into_iter().flatten().collect(),
+            inside_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
         }
     }
 }
