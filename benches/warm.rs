@@ -1,0 +1,121 @@
+//! (a), (g), (h): calls on a worker that is there already.
+
+use crate::floor::Bare;
+use crate::host::{Host, function, guest, repeat};
+use crate::table::{Spread, Table, time, times};
+use std::time::Duration;
+use writ_broker::Grant;
+use writ_broker::grant::{Access, DirGrant};
+
+const CALLS: usize = 3000;
+
+pub(crate) fn run(table: &mut Table) {
+    let host = Host::new();
+    let tool = host.tool(&guest("guests", "bench"));
+    let name = |name: &str| {
+        (tool.entry.description.functions.iter())
+            .find(|function| function.name == name)
+            .map(|function| (function.interface.clone(), function.name.clone()))
+            .unwrap()
+    };
+    let (interface, noop) = name("noop");
+    let bare = Bare::new(&guest("guests", "bench"), interface.as_deref(), &noop);
+    let floor = Spread::of(repeat(CALLS, || bare.call()));
+
+    let mut task = host.task(&tool, Grant::default());
+    let mut inside = Vec::new();
+    let whole = Spread::of(repeat(CALLS, || {
+        let report = host.call(&mut task, &tool, function(interface.as_deref(), &noop, "[]"));
+        inside.push(report.inside);
+    }));
+    let inside = Spread::of(inside);
+    let (ratio, shown) = times(inside.p50, floor.p50);
+    table.row(
+        "(a) the sandbox of one warm call, p50",
+        time(inside.p50),
+        format!("bare wasmtime {}", time(floor.p50)),
+        shown,
+        "≤ 2×",
+        Some(ratio <= 2.0),
+    );
+    let boundary = whole.p50.saturating_sub(inside.p50);
+    table.row(
+        "(a) crossing the process boundary, p50",
+        time(boundary),
+        format!("whole call {} (p99 {})", time(whole.p50), time(whole.p99)),
+        "",
+        "≤ +60 µs",
+        Some(boundary <= Duration::from_micros(60)),
+    );
+    read_file(table, &host);
+}
+
+/// (g) What reading a file costs a guest: a call that reads against one that does not.
+fn read_file(table: &mut Table, host: &Host) {
+    let tool = host.tool(&guest("guests", "bench"));
+    let read = tool.entry.description.functions.iter().find(|it| it.name == "read-file").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, vec![7; 4096]).unwrap();
+    let host_path = std::fs::canonicalize(directory.path()).unwrap();
+    let fs = vec![DirGrant { guest: "/data".into(), host: host_path, access: Access::Read }];
+    let mut task = host.task(&tool, Grant { fs, ..Grant::default() });
+    let interface = read.interface.as_deref();
+    let mut measure = |name: &str, args: &str| {
+        let mut inside = Vec::new();
+        repeat(CALLS, || {
+            inside.push(host.call(&mut task, &tool, function(interface, name, args)).inside);
+        });
+        Spread::of(inside).p50
+    };
+    let with = measure("read-file", r#"["/data/file"]"#);
+    let without = measure("echo", r#"["/data/file"]"#);
+    let native = Spread::of(repeat(CALLS, || {
+        std::hint::black_box(std::fs::read(&path).unwrap());
+    }));
+    let cost = with.saturating_sub(without);
+    table.row(
+        "(g) a 4 KiB file read from a guest, p50",
+        time(cost),
+        format!("native {}", time(native.p50)),
+        times(cost, native.p50).1,
+        "≤ 10 µs",
+        Some(cost <= Duration::from_micros(10)),
+    );
+}
+
+/// (h) Interpreters: a fresh instance for every call all the same.
+pub(crate) fn languages(table: &mut Table) {
+    let host = Host::new();
+    for (what, name, field, args, mark) in [
+        (
+            "(h) a JavaScript tool (QuickJS), warm, p50",
+            "slugify",
+            "slugify",
+            r#"["Hello, World"]"#,
+            70,
+        ),
+        ("(h) a Python tool (componentize-py), warm, p50", "outline", "", "", 900),
+    ] {
+        let tool = host.tool(&guest("third-party", name));
+        let found = &tool.entry.description.functions;
+        let function_of = found.iter().find(|it| field.is_empty() || it.name == field).unwrap();
+        let args = if args.is_empty() { r##"["# One\n\n## Two\n"]"## } else { args };
+        let (interface, name) = (function_of.interface.clone(), function_of.name.clone());
+        let mut task = host.task(&tool, Grant::default());
+        let mut inside = Vec::new();
+        let whole = Spread::of(repeat(200, || {
+            let call = function(interface.as_deref(), &name, args);
+            inside.push(host.call(&mut task, &tool, call).inside);
+        }));
+        let inside = Spread::of(inside).p50;
+        table.row(
+            what,
+            time(whole.p50),
+            format!("inside the worker {}", time(inside)),
+            "",
+            &format!("scratch code: {mark} µs"),
+            None,
+        );
+    }
+}
