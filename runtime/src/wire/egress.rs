@@ -14,7 +14,9 @@ pub const GATE_CODE: &str = "writ-gate-code";
 pub const RESERVED_PREFIX: &str = "writ-";
 
 /// How the gate ends a response that has begun: the task's deadline for one exchange passed.
-pub const RESET_TIMEOUT: h2::Reason = h2::Reason::CANCEL;
+///
+/// The code is borrowed: neither end sends it for its own purpose, as they do `CANCEL`.
+pub const RESET_TIMEOUT: h2::Reason = h2::Reason::SETTINGS_TIMEOUT;
 /// How the gate ends a response that has begun: a byte or header bound of the task was hit.
 pub const RESET_OVER_LIMIT: h2::Reason = h2::Reason::ENHANCE_YOUR_CALM;
 /// How the gate ends a response that has begun: the upstream broke off or broke the protocol.

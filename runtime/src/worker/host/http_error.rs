@@ -3,6 +3,8 @@
 use http::HeaderValue;
 use wasmtime_wasi_http::Error;
 
+use crate::wire::egress as wire;
+
 /// Reads the name of a `wasi:http` error-code case; an unknown one is an internal error, never a success.
 ///
 /// The cases that carry more than their name arrive without it: the gate's words are for the person.
@@ -84,8 +86,13 @@ fn response_case(name: &str) -> Option<Error> {
 /// The gate resets a stream when a bound of the task is hit or the task is killed, so most of these
 /// mean that the other side ended the exchange.
 pub(super) fn from_hyper(error: &hyper::Error) -> Error {
-    if error.is_timeout() {
+    let reset = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .and_then(h2::Error::reason);
+    if error.is_timeout() || reset == Some(wire::RESET_TIMEOUT) {
         Error::HttpResponseTimeout
+    } else if reset == Some(wire::RESET_OVER_LIMIT) {
+        Error::HttpResponseBodySize(None)
     } else if error.is_parse() || error.is_user() {
         Error::HttpProtocolError
     } else {
