@@ -150,3 +150,45 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+
+    fn begun() -> Frames {
+        let mut frames = Frames::new();
+        assert!(frames.follow(&[0; PREFACE]));
+        frames
+    }
+
+    #[test]
+    fn content_costs_nothing() {
+        let mut frames = begun();
+        let mut data = vec![0, 64, 0, DATA, 0, 0, 0, 0, 1];
+        data.resize(HEADER + 16384, b'x');
+        for _ in 0..BURST * 2 {
+            assert!(frames.follow(&data));
+        }
+        assert_eq!(frames.left, BURST);
+    }
+
+    #[test]
+    fn a_burst_is_taken_and_more_is_not_however_it_is_cut() {
+        for cut in [1, 7, 9, 16, 1000] {
+            let mut frames = begun();
+            let burst = PING.repeat(BURST as usize);
+            assert!(burst.chunks(cut).all(|part| frames.follow(part)), "cut at {cut}");
+            assert_eq!(frames.left, 0);
+            assert!(!frames.follow(&PING), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn an_empty_end_of_a_body_is_content_and_other_empty_data_is_not() {
+        assert!(!costs(DATA, END_STREAM, 0));
+        assert!(costs(DATA, 0, 0));
+        assert!(!costs(DATA, 0, 1));
+    }
+}

@@ -73,6 +73,7 @@ impl Upstream {
 pub(super) struct Pool {
     state: Mutex<State>,
     tasks: Tasks,
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -84,7 +85,7 @@ struct State {
 
 impl Pool {
     pub(super) fn new(tasks: Tasks) -> Self {
-        Self { state: Mutex::default(), tasks }
+        Self { state: Mutex::default(), tasks, patience: IDLE }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,9 +141,64 @@ impl Pool {
     fn close_expired(&self) -> Option<Instant> {
         let mut state = self.state();
         let now = Instant::now();
-        state.idle.retain(|(since, _)| *since + IDLE > now);
-        let next = state.idle.front().map(|(since, _)| *since + IDLE);
+        state.idle.retain(|(since, _)| *since + self.patience > now);
+        let next = state.idle.front().map(|(since, _)| *since + self.patience);
         state.reaping = next.is_some();
         next
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, DuplexStream};
+    use writ_broker::host::Host;
+
+    fn origin(name: &str) -> Origin {
+        let authority = Authority { host: Host::Name(name.to_owned()), port: 80 };
+        Origin { scheme: Scheme::Http, authority }
+    }
+
+    /// A waiting connection, and the upstream's end of it.
+    async fn connection(tasks: &Tasks, name: &str) -> (Upstream, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let (sender, driver) = http1::handshake(TokioIo::new(ours)).await.unwrap();
+        let driver = tasks.spawn(async move { drop(driver.await) }).unwrap();
+        let sender = Sender::Http1(sender, driver);
+        (Upstream { origin: origin(name), addresses: Arc::new([]), sender }, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waits_too_long_is_closed() {
+        let tasks = Tasks::default();
+        let patience = Duration::from_millis(20);
+        let pool = Arc::new(Pool { patience, ..Pool::new(tasks.clone()) });
+        let (upstream, mut theirs) = connection(&tasks, "a.test").await;
+
+        pool.put(upstream);
+
+        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "closed without a byte");
+        assert!(pool.take(&origin("a.test")).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_connection_makes_room() {
+        let tasks = Tasks::default();
+        let pool = Arc::new(Pool::new(tasks.clone()));
+        let (first, mut its_end) = connection(&tasks, "first.test").await;
+        pool.put(first);
+        let mut ends = Vec::new();
+        for _ in 0..MAX_IDLE {
+            let (upstream, end) = connection(&tasks, "a.test").await;
+            pool.put(upstream);
+            ends.push(end);
+        }
+
+        assert_eq!(its_end.read(&mut [0]).await.unwrap(), 0);
+        assert!(pool.take(&origin("first.test")).is_none());
+        assert!(pool.take(&origin("b.test")).is_none());
+        assert!(pool.take(&origin("a.test")).is_some());
     }
 }
