@@ -125,11 +125,8 @@ async fn a_worker_that_ends_takes_its_upstream_connections_along() {
     let grant = super::bed::http_grant(&[(writ_broker::ask::Scheme::Http, "hold.test", port)]);
     let (_link, mut socket, _, _) = attach(&bed.gate, grant);
 
-    let authority = format!("hold.test:{port}");
-    let mut block = vec![0x82, 0x86, 0x84, 0x01, u8::try_from(authority.len()).unwrap()];
-    block.extend_from_slice(authority.as_bytes());
     socket.write_all(opening()).unwrap();
-    socket.write_all(&frame(1, 5, 1, &block)).unwrap();
+    socket.write_all(&ask(1, format!("hold.test:{port}").as_bytes())).unwrap();
     while hold.received().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -137,4 +134,33 @@ async fn a_worker_that_ends_takes_its_upstream_connections_along() {
     while hold.ended() == 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Asks for `GET /` of an authority, byte for byte as given.
+fn ask(stream: u32, authority: &[u8]) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x84, 0x01, u8::try_from(authority.len()).unwrap()];
+    block.extend_from_slice(authority);
+    frame(1, 5, stream, &block)
+}
+
+#[tokio::test]
+async fn a_host_with_a_null_byte_or_a_line_break_does_not_become_an_ask() {
+    let bed = Bed::new();
+    let honest = Honest::new(&bed);
+    let (_link, mut socket, records, _) = attach(&bed.gate, honest.grant());
+    let good = honest.origin.strip_prefix("http://").unwrap().as_bytes();
+
+    socket.write_all(opening()).unwrap();
+    let tails: [&[u8]; 4] = [b"\0.evil.test", b"\r\nhost: evil.test", b"\n", b" evil.test"];
+    for (stream, tail) in (1..).step_by(2).zip(tails) {
+        socket.write_all(&ask(stream, &[good, tail].concat())).unwrap();
+    }
+    socket.write_all(&ask(99, good)).unwrap();
+    super::bed::eventually("the honest one arrived", || !honest.server.seen().is_empty()).await;
+
+    let seen = honest.server.seen();
+    assert_eq!((seen.len(), seen[0].header("host").unwrap().as_bytes()), (1, good));
+    // The HTTP/2 layer resets the others as malformed: there was nothing to decide.
+    assert_eq!(records.codes(), ["ok"]);
+    assert!(bed.dns.queries().iter().all(|(name, _)| name == "honest.test."));
 }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use writ_broker::ask::Scheme;
 use writ_broker::grant::{HttpRule, TcpRule};
@@ -24,11 +25,29 @@ pub(super) type Sent = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Remembers what was recorded.
 #[derive(Default)]
-pub(super) struct Records(Mutex<Vec<Record>>);
+pub(super) struct Records {
+    list: Mutex<Vec<Record>>,
+    broken: AtomicBool,
+}
+
+impl Records {
+    /// Returns the code of each record, or `ok`.
+    pub(super) fn codes(&self) -> Vec<String> {
+        let code = |record: &Record| match &record.refusal {
+            Some(refusal) => refusal.code.to_string(),
+            None => "ok".to_owned(),
+        };
+        self.list.lock().unwrap().iter().map(code).collect()
+    }
+}
 
 impl Recorder for Records {
     fn record(&self, record: Record) {
-        self.0.lock().unwrap().push(record);
+        if self.broken.swap(false, Ordering::SeqCst) {
+            // As a panic, but without its noise.
+            std::panic::resume_unwind(Box::new("the ledger cannot be written"));
+        }
+        self.list.lock().unwrap().push(record);
     }
 }
 
@@ -107,16 +126,16 @@ impl Worker {
     }
 
     pub(super) fn records(&self) -> Vec<Record> {
-        self.records.0.lock().unwrap().clone()
+        self.records.list.lock().unwrap().clone()
     }
 
-    /// Returns the code of each record, or `ok`.
+    /// Lets the next record fail.
+    pub(super) fn break_the_next_record(&self) {
+        self.records.broken.store(true, Ordering::SeqCst);
+    }
+
     pub(super) fn codes(&self) -> Vec<String> {
-        let code = |record: &Record| match &record.refusal {
-            Some(refusal) => refusal.code.to_string(),
-            None => "ok".to_owned(),
-        };
-        self.records().iter().map(code).collect()
+        self.records.codes()
     }
 
     pub(super) fn limits_hit(&self) -> Vec<LimitName> {

@@ -201,3 +201,24 @@ async fn an_upstream_that_refuses_the_connection_is_told_as_such() {
     assert_eq!(answer.code(), None, "it was allowed");
     assert_eq!(worker.codes(), ["ok"]);
 }
+
+#[tokio::test]
+async fn nothing_leaves_for_the_upstream_before_the_record_is_made() {
+    let bed = Bed::new();
+    let upstream = writ_test_support::RawServer::start(
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        writ_test_support::Then::Close,
+    );
+    bed.dns.answer("one.test", &["127.0.0.1"]);
+    let port = upstream.address().port();
+    let grant = super::bed::http_grant(&[(writ_broker::ask::Scheme::Http, "one.test", port)]);
+    let mut worker = bed.task(grant).await;
+    let url = format!("http://one.test:{port}/");
+
+    worker.break_the_next_record();
+    assert!(worker.get(&url).await.broken.is_some(), "a decision that is not recorded is no yes");
+    assert_eq!(worker.get(&url).await.status, 204);
+
+    assert_eq!(upstream.accepted(), 1);
+    assert_eq!(worker.codes(), ["ok"]);
+}

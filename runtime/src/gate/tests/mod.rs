@@ -1,5 +1,6 @@
 //! The gate against real servers on loopback, by asks of an HTTP/2 worker.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::disallowed_methods, reason = "a test prepares files and runs curl")]
 
 mod abuse;
 mod addresses;

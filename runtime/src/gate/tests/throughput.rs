@@ -1,11 +1,16 @@
-//! How fast a big body goes through. Run with `--ignored --nocapture`.
+//! How fast a big body goes through, and what it costs. Run alone, with `--ignored --nocapture`.
 
-use super::bed::{Bed, Honest, limited, request};
+use super::bed::{Bed, Honest, Worker, limited, request, with_body};
+use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
-use std::time::Instant;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 const BYTES: usize = 64 << 20;
+const RUNS: usize = 9;
+/// What the transfers may add to the whole process, KiB: the gate, the worker's end and the server.
+const MEMORY: u64 = 32 << 10;
 
 /// A 64 MiB body must go through at half of curl's speed and not cost the host more than 32 MiB.
 #[tokio::test]
@@ -15,36 +20,71 @@ async fn a_big_body_goes_through_at_half_of_curls_speed() {
     let honest = Honest::new(&bed);
     let grant = limited(honest.grant(), |limits| {
         limits.bytes_in = 1 << 40;
+        limits.bytes_out = 1 << 40;
         limits.http_requests = 1000;
     });
     let mut worker = bed.task(grant).await;
-    let url = honest.url(&format!("/big/{BYTES}"));
-    let direct = format!("http://127.0.0.1:{}/big/{BYTES}", honest.server.port());
-    let (mut gate, mut curl) = (Vec::new(), Vec::new());
-    for _ in 0..9 {
-        let start = Instant::now();
-        let mut body = worker.start(request(Method::GET, &url)).await.into_body();
-        let mut read = 0;
-        while let Some(frame) = body.frame().await {
-            read += frame.unwrap().into_data().unwrap().len();
-        }
-        assert_eq!(read, BYTES);
-        gate.push(start.elapsed());
-        let start = Instant::now();
-        let mut command = std::process::Command::new("curl");
-        assert!(command.args(["-s", "-o", "/dev/null", &direct]).status().unwrap().success());
-        curl.push(start.elapsed());
+    honest.still_works(&mut worker).await;
+    let content = Bytes::from(vec![b'x'; BYTES]);
+    let before = peak_memory();
+    let (mut down, mut up, mut curl) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        down.push(download(&mut worker, &honest).await);
+        up.push(upload(&mut worker, &honest, content.clone()).await);
+        curl.push(curl_download(&honest));
     }
-    gate.sort();
-    curl.sort();
-    let rate = |time: &std::time::Duration| BYTES as f64 / time.as_secs_f64() / f64::from(1 << 20);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    let [down, up, curl] = [down, up, curl].map(median);
+    let memory = peak_memory() - before;
     let report = format!(
-        "gate {:.0} MiB/s, curl {:.0} MiB/s (median of 9), {peak}\n",
-        rate(&gate[4]),
-        rate(&curl[4])
+        "down {:.0} MiB/s, up {:.0} MiB/s, curl down {:.0} MiB/s, peak memory +{memory} KiB\n",
+        rate(down),
+        rate(up),
+        rate(curl)
     );
-    std::io::Write::write_all(&mut std::io::stderr(), report.as_bytes()).unwrap();
-    assert!(gate[4] <= curl[4] * 2, "{report}");
+    std::io::stderr().write_all(report.as_bytes()).unwrap();
+    assert!(down <= curl * 2 && up <= curl * 2, "{report}");
+    assert!(memory <= MEMORY, "{report}");
+}
+
+async fn download(worker: &mut Worker, honest: &Honest) -> Duration {
+    let asked = request(Method::GET, &honest.url(&format!("/big/{BYTES}")));
+    let start = Instant::now();
+    let mut body = worker.start(asked).await.into_body();
+    let mut read = 0;
+    while let Some(frame) = body.frame().await {
+        read += frame.unwrap().into_data().unwrap().len();
+    }
+    assert_eq!(read, BYTES);
+    start.elapsed()
+}
+
+async fn upload(worker: &mut Worker, honest: &Honest, content: Bytes) -> Duration {
+    let asked = with_body(request(Method::POST, &honest.url("/count")), content);
+    let start = Instant::now();
+    let answer = worker.send(asked).await;
+    assert_eq!(answer.text(), BYTES.to_string());
+    start.elapsed()
+}
+
+fn curl_download(honest: &Honest) -> Duration {
+    let url = format!("http://127.0.0.1:{}/big/{BYTES}", honest.server.port());
+    let start = Instant::now();
+    let mut curl = std::process::Command::new("curl");
+    assert!(curl.args(["-s", "-o", "/dev/null", &url]).status().unwrap().success());
+    start.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn rate(time: Duration) -> f64 {
+    BYTES as f64 / time.as_secs_f64() / f64::from(1 << 20)
+}
+
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
