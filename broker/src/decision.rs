@@ -25,6 +25,6 @@ pub struct Refusal {
     /// Why not, lower case, without a final stop, safe to show to an agent.
     pub reason: String,
     /// How the person could grant it; never shown to the agent.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    // No field may be skipped: the worker sends it in a format that does not name its fields.
     pub help: Option<String>,
 }
