@@ -11,7 +11,7 @@ use crate::wire::{
     Arm, ArmedDirectory, Call, Fault, Finished, FromWorker, Invoke, MAX_CHUNK, ToWorker, WireError,
 };
 use bytes::Bytes;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use serde::Serialize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -133,9 +133,10 @@ impl Task {
         started: Option<Worker>,
     ) -> Result<Self, Fault> {
         let broken = |error: std::io::Error| Fault::new(codes::WORKER_DIED, error.to_string());
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // The grant has the path with every link followed. A link on it came after the decision.
         let open = |path: &std::path::Path| {
-            rustix::fs::open(path, flags, Mode::empty()).map_err(|error| {
+            openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).map_err(|error| {
                 let message = format!("{}: {error}", path.display());
                 Fault::new(codes::WORKER_DIED, message)
             })
@@ -255,7 +256,9 @@ impl Task {
                 grant: self.grant.clone(),
                 recorder: self.recorder.clone(),
                 // Nobody listens once the worker has ended, and then nothing is left to bound.
-                over_limit: Box::new(move |limit| drop(tell.send(limit))),
+                over_limit: Box::new(move |limit| {
+                    let _ = tell.send(limit);
+                }),
             },
         );
         Ok(Running { worker, link, over_limit, confinement })
