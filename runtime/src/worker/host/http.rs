@@ -20,9 +20,14 @@ use wasmtime_wasi_http::{
 use writ_broker::{Limits, codes};
 
 use super::egress::EgressClient;
-use super::http_body::{TimedBody, strip};
+use super::http_body::{TimedBody, begun, strip};
 use super::refuse::{never, refuse};
 use crate::record::Recorder;
+
+/// How much longer the worker waits than the gate, which holds the exchange to the grant's time and
+/// says so. Without it the guest would often see a time-out of its own before the task is ended, and
+/// nobody would read which bound it was.
+const GRACE: Duration = Duration::from_secs(1);
 
 type Processed = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Exchange = Box<dyn Future<Output = Result<(Response<WasiBody>, Processed), Error>> + Send>;
@@ -54,9 +59,13 @@ pub struct GuestHttp {
 }
 
 impl GuestHttp {
-    /// Lets a guest send through `egress`, each exchange within `limits.http_ms`.
+    /// Lets a guest send through `egress`, each exchange within `limits.http_ms` and some grace.
     pub fn new(egress: EgressClient, recorder: Arc<dyn Recorder>, limits: &Limits) -> Self {
-        Self { egress, recorder, longest: Duration::from_millis(limits.http_ms) }
+        Self {
+            egress,
+            recorder,
+            longest: Duration::from_millis(limits.http_ms).saturating_add(GRACE),
+        }
     }
 }
 
@@ -78,6 +87,17 @@ impl WasiHttpHooks for GuestHttp {
             refuse(self.recorder.as_ref(), never(codes::HEADER, "http", target, reason));
         }
         forbidden
+    }
+
+    /// Refuses and records a scheme that leads past HTTP.
+    fn is_supported_scheme(&mut self, scheme: &Scheme) -> bool {
+        let known = *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+        if !known {
+            let reason = "the scheme is neither http nor https";
+            let target = format!("scheme {scheme}");
+            refuse(self.recorder.as_ref(), never(codes::PORT, "http", target, reason));
+        }
+        known
     }
 
     /// The gate gives the upstream its `Host`, from the name that it decided on.
@@ -108,6 +128,7 @@ async fn exchange(
     times: Times,
 ) -> Result<Response<WasiBody>, Error> {
     let start = Instant::now();
+    let request = begun(request).await;
     let mut response = timeout_at(start + times.head, egress.send(request))
         .await
         .map_err(|_| Error::ConnectionReadTimeout)??;

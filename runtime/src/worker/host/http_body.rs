@@ -1,14 +1,17 @@
 //! A response body on its way to the guest, held to the grant's times.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use futures_util::stream::once;
+use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Incoming;
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
-use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error};
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody};
 
 use super::http_error;
 use crate::wire::egress::GATE_ERROR;
@@ -52,6 +55,48 @@ impl TimedBody {
             strip(trailers);
         }
         Ok(frame)
+    }
+}
+
+/// A request body whose first frame was taken out already.
+struct Begun {
+    first: Option<Frame<Bytes>>,
+    rest: WasiBody,
+}
+
+/// Looks once whether a request has a body at all.
+///
+/// A guest makes every request with a body, and has most often ended an empty one by the time that
+/// the request is sent. Said beforehand, the upstream gets no body in chunks with a `GET`, and its
+/// connection can serve the next request.
+pub(super) async fn begun(request: Request<WasiBody>) -> Request<WasiBody> {
+    let (head, mut rest) = request.into_parts();
+    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut rest).poll_frame(cx))).await;
+    let body = match first {
+        Poll::Ready(None) => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+        Poll::Ready(Some(Ok(first))) => Begun { first: Some(first), rest }.boxed_unsync(),
+        Poll::Ready(Some(Err(error))) => StreamBody::new(once(ready(Err(error)))).boxed_unsync(),
+        Poll::Pending => rest,
+    };
+    Request::from_parts(head, body)
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
     }
 }
 
