@@ -1,5 +1,6 @@
 //! From the error that ended a guest to the outcome that a person reads.
 
+use super::host::files::OverDisk;
 use crate::outcome::{LimitName, Outcome};
 use wasmtime::PoolConcurrencyLimitError;
 use wasmtime::component::ResourceTableError;
@@ -26,6 +27,9 @@ pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
     }
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         return Outcome::OverLimit { limit: LimitName::Handles };
+    }
+    if error.downcast_ref::<OverDisk>().is_some() {
+        return Outcome::OverLimit { limit: LimitName::Disk };
     }
     if error.downcast_ref::<FieldMapError>().is_some() {
         return Outcome::OverLimit { limit: LimitName::HeaderBytes };

@@ -2,6 +2,7 @@
 
 use super::ending::ending;
 use super::host::egress::EgressClient;
+use super::host::files::DiskBudget;
 use super::outbox::Outbox;
 use super::state::{ComponentState, CoreState, GuestState, Stdio, handles, wasi_context};
 use super::tool::Tool;
@@ -21,6 +22,7 @@ pub(crate) struct Sandbox<'a> {
     pub(crate) arm: &'a Arm,
     pub(crate) directories: &'a [(OwnedFd, Access)],
     pub(crate) stdio: &'a Stdio,
+    pub(crate) disk: &'a DiskBudget,
     pub(crate) outbox: &'a Outbox,
     pub(crate) egress: &'a EgressClient,
 }
@@ -63,7 +65,7 @@ impl Sandbox<'_> {
         args: &[String],
     ) -> Result<Ran, Fault> {
         let wasi = self.context(args)?.build_p1();
-        let state = CoreState::new(wasi, self.arm, self.outbox)
+        let state = CoreState::new(wasi, self.arm, self.disk, self.outbox)
             .map_err(|error| Fault::new(codes::WORKER_DIED, format!("{error:#}")))?;
         let mut store = self.store(state);
         let ended = async {
@@ -153,7 +155,8 @@ impl Sandbox<'_> {
 
     fn component_store(&self, args: &[String]) -> Result<Store<ComponentState>, Fault> {
         let wasi = self.context(args)?.build();
-        let mut store = self.store(ComponentState::new(wasi, self.arm, self.outbox, self.egress));
+        let state = ComponentState::new(wasi, self.arm, self.disk, self.outbox, self.egress);
+        let mut store = self.store(state);
         store.set_max_component_handles(handles(&self.arm.limits));
         Ok(store)
     }

@@ -1,6 +1,7 @@
 //! A worker that runs guests: one call at a time, listening to the host all the while.
 
 use super::host::egress::EgressClient;
+use super::host::files::DiskBudget;
 use super::outbox::Outbox;
 use super::sandbox::{Ran, Sandbox};
 use super::state::Stdio;
@@ -25,6 +26,7 @@ struct Bench {
     tools: HashMap<[u8; 32], Tool>,
     ticker: Ticker,
     egress: EgressClient,
+    disk: DiskBudget,
     outbox: Outbox,
     arm: Arm,
     directories: Vec<(OwnedFd, Access)>,
@@ -62,6 +64,7 @@ async fn serve_calls(
         tools: HashMap::new(),
         ticker: Ticker::default(),
         egress: EgressClient::new(egress.into(), arm.limits.header_bytes),
+        disk: DiskBudget::new(arm.limits.disk),
         outbox: outbox.clone(),
         arm,
         directories,
@@ -109,6 +112,7 @@ impl Bench {
             arm: &self.arm,
             directories: &self.directories,
             stdio: &stdio,
+            disk: &self.disk,
             outbox: &self.outbox,
             egress: &self.egress,
         };

@@ -2,9 +2,9 @@
 
 use super::host::GuestView;
 use super::host::egress::EgressClient;
-use super::host::files::FilesGuard;
 use super::host::files::p1::{P1Guard, P1View};
 use super::host::files::p2::FilesView;
+use super::host::files::{DiskBudget, FilesGuard};
 use super::host::http::{self, GuestHttp};
 use super::host::sockets::{GuestSockets, SocketsView};
 use super::meter::Meter;
@@ -42,7 +42,13 @@ pub(crate) struct CoreState {
 }
 
 impl ComponentState {
-    pub(crate) fn new(wasi: WasiCtx, arm: &Arm, outbox: &Outbox, egress: &EgressClient) -> Self {
+    pub(crate) fn new(
+        wasi: WasiCtx,
+        arm: &Arm,
+        disk: &DiskBudget,
+        outbox: &Outbox,
+        egress: &EgressClient,
+    ) -> Self {
         let recorder: Arc<dyn Recorder> = Arc::new(outbox.clone());
         let limits = &arm.limits;
         let mut table = ResourceTable::new();
@@ -50,7 +56,7 @@ impl ComponentState {
         Self {
             wasi,
             table,
-            guard: FilesGuard::new(recorder.clone()),
+            guard: FilesGuard::new(recorder.clone(), disk.clone()),
             http: http::context(limits),
             hooks: GuestHttp::new(egress.clone(), recorder.clone(), limits),
             sockets: GuestSockets::new(egress.clone(), recorder, limits),
@@ -75,9 +81,14 @@ impl GuestView for ComponentState {
 }
 
 impl CoreState {
-    pub(crate) fn new(mut wasi: WasiP1Ctx, arm: &Arm, outbox: &Outbox) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        mut wasi: WasiP1Ctx,
+        arm: &Arm,
+        disk: &DiskBudget,
+        outbox: &Outbox,
+    ) -> wasmtime::Result<Self> {
         wasi.ctx().table.set_max_capacity(handles(&arm.limits));
-        let guard = P1Guard::new(Arc::new(outbox.clone()), &mut wasi)?;
+        let guard = P1Guard::new(Arc::new(outbox.clone()), disk.clone(), &mut wasi)?;
         Ok(Self { wasi, guard, meter: Meter::new(&arm.limits) })
     }
 

@@ -23,9 +23,9 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 use writ_broker::Limits;
 
 use super::egress::EgressClient;
-use super::files::FilesGuard;
 use super::files::p1::{self, P1Guard, P1View};
 use super::files::p2::FilesView;
+use super::files::{DiskBudget, FilesGuard};
 use super::http::GuestHttp;
 use super::sockets::{GuestSockets, SocketsView};
 use super::test_support::{GateBody, gate, kept};
@@ -108,7 +108,7 @@ impl Place {
         let state = State {
             wasi: self.wasi(arguments, &stdout).build(),
             table: ResourceTable::new(),
-            files: FilesGuard::new(Arc::clone(&recorder)),
+            files: FilesGuard::new(Arc::clone(&recorder), DiskBudget::new(limits.disk)),
             http: GuestHttp::new(egress.clone(), Arc::clone(&recorder), &limits),
             http_ctx: super::http::context(&limits),
             sockets: GuestSockets::new(egress.clone(), recorder, &limits),
@@ -132,7 +132,7 @@ impl Place {
         let stdout = MemoryOutputPipe::new(1 << 20);
         let (kept, recorder) = kept();
         let mut wasi = self.wasi(arguments, &stdout).build_p1();
-        let guard = P1Guard::new(recorder, &mut wasi).unwrap();
+        let guard = P1Guard::new(recorder, DiskBudget::new(1 << 30), &mut wasi).unwrap();
         let mut store = Store::new(&ENGINE, (wasi, guard));
         let instance = linker.instantiate_async(&mut store, &module).await.unwrap();
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start").unwrap();

@@ -11,6 +11,7 @@ use writ_broker::grant::Access;
 use writ_broker::{Code, Decision, FileOp, codes};
 
 use super::decide::{decide, join, outside};
+use super::disk::DiskBudget;
 use super::open::{Kind, leads_outside};
 use crate::record::Recorder;
 use crate::worker::host::refuse::{never, refuse};
@@ -27,6 +28,7 @@ pub struct FilesGuard {
     recorder: Arc<dyn Recorder>,
     nodes: HashMap<u32, Node>,
     allowed: u64,
+    disk: DiskBudget,
 }
 
 /// Where one descriptor is.
@@ -57,8 +59,13 @@ impl std::fmt::Debug for FilesGuard {
 
 impl FilesGuard {
     /// Makes the guard of one store.
-    pub fn new(recorder: Arc<dyn Recorder>) -> Self {
-        Self { recorder, nodes: HashMap::new(), allowed: 0 }
+    pub fn new(recorder: Arc<dyn Recorder>, disk: DiskBudget) -> Self {
+        Self { recorder, nodes: HashMap::new(), allowed: 0, disk }
+    }
+
+    /// Returns what the task may still write.
+    pub(super) fn disk(&self) -> &DiskBudget {
+        &self.disk
     }
 
     /// Returns how many file calls were allowed.

@@ -7,6 +7,7 @@
 //! Components come in through [`p2`], core modules through [`p1`]; both ask [`decide`].
 
 mod decide;
+mod disk;
 mod guard;
 mod links;
 mod open;
@@ -14,6 +15,7 @@ pub mod p1;
 pub mod p2;
 
 pub use decide::decide;
+pub use disk::{DiskBudget, OverDisk};
 pub use guard::FilesGuard;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::{FsPerms, WasiView};
 use writ_broker::FileOp;
 
+use super::disk::{DiskBudget, OverDisk};
 use super::guard::{FilesGuard, Node, Refused};
 use super::links::{self, LinkError, Place};
 use super::open::{Kind, glance, look};
@@ -28,6 +29,7 @@ const FIRST_PREOPEN: u32 = 3;
 
 /// `errno` values of `wasi_snapshot_preview1`.
 const ACCES: i32 = 2;
+const DQUOT: i32 = 19;
 const ROFS: i32 = 69;
 const PERM: i32 = 63;
 
@@ -64,8 +66,13 @@ struct Allowed {
 
 impl P1Guard {
     /// Makes the guard of one store from the preopens that `wasi` was built with.
-    pub fn new(recorder: Arc<dyn Recorder>, wasi: &mut WasiP1Ctx) -> wasmtime::Result<Self> {
-        let mut guard = Self { files: FilesGuard::new(recorder), open: HashMap::new() };
+    pub fn new(
+        recorder: Arc<dyn Recorder>,
+        disk: DiskBudget,
+        wasi: &mut WasiP1Ctx,
+    ) -> wasmtime::Result<Self> {
+        let files = FilesGuard::new(recorder, disk);
+        let mut guard = Self { files, open: HashMap::new() };
         let mut view = wasmtime_wasi::filesystem::WasiFilesystemView::filesystem(wasi);
         let preopens = preopens::Host::get_directories(&mut view)?;
         for (fd, (descriptor, path)) in (FIRST_PREOPEN..).zip(preopens) {
@@ -105,6 +112,31 @@ impl P1Guard {
             Some(perms) => self.files.ask_write(fd, perms).map_err(errno),
             None => Ok(()),
         }
+    }
+
+    /// Asks for room for a write. Standard output is bounded elsewhere.
+    fn ask_room(&self, fd: i32, bytes: u64) -> Result<(), i32> {
+        if self.open.contains_key(&fd.cast_unsigned()) {
+            self.files.disk().has(bytes).map_err(|OverDisk| DQUOT)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what was written. What is too much ends the guest when the call returns.
+    fn wrote(&self, fd: i32, bytes: u64) {
+        if self.open.contains_key(&fd.cast_unsigned()) {
+            let _ = self.files.disk().take(bytes);
+        }
+    }
+
+    /// Counts something new. What is too much ends the guest when the call returns.
+    fn made(&self) {
+        let _ = self.files.disk().take_entry();
+    }
+
+    /// Fails once the task has written more than it may.
+    fn check_disk(&self) -> Result<(), OverDisk> {
+        self.files.disk().check()
     }
 
     /// Looks at what is to be opened; a directory's handle is kept for what is opened below it.

@@ -5,12 +5,13 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::OpenMode;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystemCtx, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 use writ_broker::FileOp;
 
+use super::disk::{CountedStream, OverDisk};
 use super::guard::{FilesGuard, Node, Refused};
 use super::links::{self, LinkError};
-use super::open::{Kind, OpenError, Wish, open};
+use super::open::{Kind, OpenError, Wish, glance, open};
 
 mod host;
 
@@ -46,6 +47,12 @@ impl From<Refused> for FsError {
             Refused::Outside => types::ErrorCode::NotPermitted.into(),
             Refused::Access => types::ErrorCode::Access.into(),
         }
+    }
+}
+
+impl From<OverDisk> for FsError {
+    fn from(over: OverDisk) -> Self {
+        Self::trap(over)
     }
 }
 
@@ -97,8 +104,12 @@ impl FilesView<'_> {
     ) -> FsResult<Resource<Descriptor>> {
         let op = if wish.writes() { FileOp::Write } else { FileOp::Read };
         let Asked { dir, node } = self.ask(op, fd, path)?;
+        let new = wish.creates() && glance(&dir.dir, path, wish.follow).is_none();
         let (file, kind) =
             open(&dir.dir, path, wish).map_err(|error| self.not_opened(error, &node, path))?;
+        if new {
+            self.guard.disk().take_entry()?;
+        }
         let mode = wish.mode();
         let descriptor = if kind == Kind::Directory {
             Descriptor::Dir(Dir::new(file, dir.perms, mode, true))
@@ -130,7 +141,19 @@ impl FilesView<'_> {
     fn symlink_at(&mut self, fd: &Resource<Descriptor>, target: &str, path: &str) -> FsResult<()> {
         let Asked { dir, node } = self.ask(FileOp::Write, fd, path)?;
         links::make(&node.root, &dir.dir, target, path)
-            .map_err(|error| self.not_linked(error, &node, path))
+            .map_err(|error| self.not_linked(error, &node, path))?;
+        Ok(self.guard.disk().take_entry()?)
+    }
+
+    /// Lets a stream into a file take from the task's budget.
+    fn counted(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        let inner = self.table.delete(stream)?;
+        let disk = self.guard.disk().clone();
+        let counted: DynOutputStream = Box::new(CountedStream { inner, disk });
+        Ok(self.table.push(counted)?)
     }
 
     /// Decides on something that is to have another name, at `new`; both sides must be writable.
@@ -195,6 +218,10 @@ impl Wish {
 
     fn writes(self) -> bool {
         self.flags.intersects(OFlags::WRONLY | OFlags::RDWR)
+    }
+
+    fn creates(self) -> bool {
+        self.flags.contains(OFlags::CREATE)
     }
 
     fn mode(self) -> OpenMode {

@@ -100,7 +100,7 @@ impl Sandbox {
             out,
             ctx: builder.build(),
             table: ResourceTable::new(),
-            guard: FilesGuard::new(recorder),
+            guard: FilesGuard::new(recorder, DiskBudget::new(1 << 20)),
             kept,
         };
         let mut roots = preopens::Host::get_directories(&mut sandbox.view()).unwrap().into_iter();

@@ -7,14 +7,16 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as inner, WasiSnapshotPrevi
 use wiggle::GuestMemory;
 use writ_broker::FileOp::{self, Read, Write};
 
-use super::{Allowed, P1Guard, P1View};
+use super::{Allowed, P1Guard, P1View, glance};
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
 /// `lookupflags.symlink_follow`.
 const FOLLOW: i32 = 1;
-/// `oflags.creat` or `oflags.trunc`.
-const CREATES: i32 = 1 | 8;
+/// `oflags.creat`.
+const CREATES: i32 = 1;
+/// `oflags.trunc`.
+const TRUNCATES: i32 = 8;
 /// `rights.fd_write`.
 const WRITES: i64 = 1 << 6;
 
@@ -26,6 +28,8 @@ struct Call {
     follow: bool,
     /// The directory that is about to be opened.
     directory: Option<Arc<File>>,
+    /// Whether something new will be there.
+    makes: bool,
 }
 
 /// Defines one function: decide on it, let wasmtime's own function act, hear how it ended.
@@ -46,13 +50,18 @@ macro_rules! guarded {
                     let decide: fn(&mut P1Guard, &[u8], $($ty),*) -> Result<_, i32> = $decide;
                     let call = match decide(guard, memory, $($arg),*) {
                         Ok(call) => call,
-                        Err(errno) => return Ok(errno),
+                        Err(errno) => {
+                            guard.check_disk()?;
+                            return Ok(errno);
+                        }
                     };
                     wasi.set_hostcall_fuel(fuel);
                     let mut guest = GuestMemory::Unshared(&mut *memory);
                     let errno = inner::$name(wasi, &mut guest, $($arg),*).await?;
                     let heard: fn(&mut P1Guard, &[u8], _, i32, $($ty),*) -> i32 = $heard;
-                    Ok(heard(guard, memory, call, errno, $($arg),*))
+                    let seen = heard(guard, memory, call, errno, $($arg),*);
+                    guard.check_disk()?;
+                    Ok(seen)
                 })
             },
         )?;
@@ -69,6 +78,7 @@ pub fn add_to_linker<T: Send + 'static>(
     shadow_names(linker, get)?;
     shadow_links(linker, get)?;
     shadow_descriptors(linker, get)?;
+    shadow_writes(linker, get)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -80,22 +90,31 @@ fn shadow_names<T: Send + 'static>(
     guarded!(linker, get,
     path_open(fd: i32, look: i32, ptr: i32, len: i32, how: i32, rights: i64, inherit: i64, flags: i32, out: i32),
     |guard, memory, fd, look, ptr, len, how, rights, _, _, _| {
-        let op = if how & CREATES != 0 || rights & WRITES != 0 { Write } else { Read };
+        let op = if how & (CREATES | TRUNCATES) != 0 || rights & WRITES != 0 { Write } else { Read };
         let mut call = call(guard, memory, op, fd, ptr, len, look & FOLLOW != 0)?;
         if let Some(at) = &call.at {
             call.directory = guard.before_open(at, &call.path, call.follow)?;
+            call.makes = how & CREATES != 0 && glance(&at.dir, &call.path, call.follow).is_none();
         }
         Ok(call)
     },
     |guard, memory, call: Call, errno, _, _, _, _, _, _, _, _, out| {
         match (errno, word(memory, out), &call.at) {
-            (0, Some(fd), Some(at)) => guard.opened(fd, at, &call.path, call.directory),
+            (0, Some(fd), Some(at)) => {
+                if call.makes {
+                    guard.made();
+                }
+                guard.opened(fd, at, &call.path, call.directory);
+            }
             _ => return ended(guard, memory, call, errno),
         }
         errno
     });
     guarded!(linker, get, path_create_directory(fd: i32, ptr: i32, len: i32),
-        |guard, memory, fd, ptr, len| call(guard, memory, Write, fd, ptr, len, false),
+        |guard, memory, fd, ptr, len| {
+            let call = call(guard, memory, Write, fd, ptr, len, false)?;
+            Ok(Call { makes: true, ..call })
+        },
         |guard, memory, call, errno, _, _, _| ended(guard, memory, call, errno));
     guarded!(linker, get, path_remove_directory(fd: i32, ptr: i32, len: i32),
         |guard, memory, fd, ptr, len| call(guard, memory, Write, fd, ptr, len, false),
@@ -131,13 +150,14 @@ fn shadow_links<T: Send + 'static>(
             let texts = (text(memory, target, target_len), text(memory, ptr, len));
             let (Some(target), Some(path)) = texts else { return Ok(Call::unknown()) };
             let at = guard.ask_symlink(target, fd, path)?;
-            Ok(Call { at, path: path.to_owned(), follow: false, directory: None })
+            Ok(Call { at, path: path.to_owned(), follow: false, directory: None, makes: true })
         },
         |guard, memory, call, errno, _, _, _, _, _| ended(guard, memory, call, errno));
     guarded!(linker, get,
         path_link(fd: i32, look: i32, ptr: i32, len: i32, new_fd: i32, new_ptr: i32, new_len: i32),
         |guard, memory, fd, _, ptr, len, new_fd, new_ptr, new_len| {
-            renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))
+            let call = renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))?;
+            Ok(Call { makes: true, ..call })
         },
         |guard, memory, call, errno, _, _, _, _, _, _, _| ended(guard, memory, call, errno));
     guarded!(linker, get,
@@ -178,10 +198,39 @@ fn shadow_descriptors<T: Send + 'static>(
     Ok(())
 }
 
+fn shadow_writes<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    guarded!(linker, get, fd_write(fd: i32, list: i32, len: i32, out: i32),
+        |guard, memory, fd, list, len, _| guard.ask_room(fd, length(memory, list, len)),
+        |guard, memory, (), errno, fd, _, _, out| wrote(guard, memory, errno, fd, out));
+    guarded!(linker, get, fd_pwrite(fd: i32, list: i32, len: i32, offset: i64, out: i32),
+        |guard, memory, fd, list, len, _, _| guard.ask_room(fd, length(memory, list, len)),
+        |guard, memory, (), errno, fd, _, _, _, out| wrote(guard, memory, errno, fd, out));
+    Ok(())
+}
+
+/// Returns the length of the buffer that wasmtime writes: the first that is not empty.
+fn length(memory: &[u8], list: i32, len: i32) -> u64 {
+    let mut lengths = (0..len.cast_unsigned()).map_while(|at| {
+        let element = at.checked_mul(8)?.checked_add(list.cast_unsigned())?;
+        word(memory, element.checked_add(4)?.cast_signed())
+    });
+    lengths.find(|length| *length > 0).unwrap_or(0).into()
+}
+
+fn wrote(guard: &mut P1Guard, memory: &[u8], errno: i32, fd: i32, out: i32) -> i32 {
+    if errno == 0 {
+        guard.wrote(fd, word(memory, out).unwrap_or(0).into());
+    }
+    errno
+}
+
 impl Call {
     /// A call whose arguments wasmtime will refuse.
     fn unknown() -> Self {
-        Self { at: None, path: String::new(), follow: false, directory: None }
+        Self { at: None, path: String::new(), follow: false, directory: None, makes: false }
     }
 }
 
@@ -197,7 +246,7 @@ fn call(
 ) -> Result<Call, i32> {
     let Some(path) = text(memory, ptr, len) else { return Ok(Call::unknown()) };
     let at = guard.ask(op, fd, path)?;
-    Ok(Call { at, path: path.to_owned(), follow, directory: None })
+    Ok(Call { at, path: path.to_owned(), follow, directory: None, makes: false })
 }
 
 fn renaming(
@@ -209,10 +258,13 @@ fn renaming(
     let texts = (text(memory, old.1, old.2), text(memory, new.1, new.2));
     let (Some(old_path), Some(path)) = texts else { return Ok(Call::unknown()) };
     let at = guard.ask_move((old.0, old_path), (new.0, path))?;
-    Ok(Call { at, path: path.to_owned(), follow: false, directory: None })
+    Ok(Call { at, path: path.to_owned(), follow: false, directory: None, makes: false })
 }
 
 fn ended(guard: &mut P1Guard, _memory: &[u8], call: Call, errno: i32) -> i32 {
+    if call.makes && errno == 0 {
+        guard.made();
+    }
     guard.after(errno, call.at.as_ref(), &call.path, call.follow)
 }
 

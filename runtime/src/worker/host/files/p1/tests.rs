@@ -80,7 +80,7 @@ impl Guest {
         wasi.preopened_dir(&out, "/out", FsPerms::ReadWrite).unwrap();
         let mut wasi = wasi.build_p1();
         let (kept, recorder) = kept();
-        let guard = P1Guard::new(recorder, &mut wasi).unwrap();
+        let guard = P1Guard::new(recorder, DiskBudget::new(1 << 20), &mut wasi).unwrap();
         let engine = Engine::default();
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker, |state: &mut State| P1View {

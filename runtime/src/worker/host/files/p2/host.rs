@@ -57,7 +57,8 @@ impl types::HostDescriptor for FilesView<'_> {
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let at = self.ask(FileOp::Write, &fd, &path)?;
         let done = self.inner().create_directory_at(fd, path.clone()).await;
-        self.after(done, &at, &path, false)
+        self.after(done, &at, &path, false)?;
+        Ok(self.guard.disk().take_entry()?)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
@@ -128,7 +129,8 @@ impl types::HostDescriptor for FilesView<'_> {
     ) -> FsResult<()> {
         let (_, to) = self.ask_move((&old_fd, &old), (&new_fd, &new))?;
         let done = self.inner().link_at(old_fd, flags, old, new_fd, new.clone()).await;
-        self.after(done, &to, &new, false)
+        self.after(done, &to, &new, false)?;
+        Ok(self.guard.disk().take_entry()?)
     }
 
     async fn rename_at(
@@ -165,7 +167,10 @@ impl types::HostDescriptor for FilesView<'_> {
         offset: types::Filesize,
     ) -> FsResult<types::Filesize> {
         self.ask_write(&fd)?;
-        self.inner().write(fd, bytes, offset).await
+        self.guard.disk().has(bytes.len() as u64)?;
+        let written = self.inner().write(fd, bytes, offset).await?;
+        self.guard.disk().take(written)?;
+        Ok(written)
     }
 
     fn write_via_stream(
@@ -174,12 +179,14 @@ impl types::HostDescriptor for FilesView<'_> {
         offset: types::Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
         self.ask_write(&fd)?;
-        self.inner().write_via_stream(fd, offset)
+        let stream = self.inner().write_via_stream(fd, offset)?;
+        self.counted(stream)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
         self.ask_write(&fd)?;
-        self.inner().append_via_stream(fd)
+        let stream = self.inner().append_via_stream(fd)?;
+        self.counted(stream)
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
