@@ -4,21 +4,21 @@ use serde_json::Value;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use writ_runtime::supervisor::WorkerProgram;
 
 /// Where the scripts put what is built.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_writ")).ancestors().nth(2).unwrap().to_owned()
 }
 
 /// A guest that `scripts/guests` built.
-pub fn guest(name: &str) -> PathBuf {
+pub(crate) fn guest(name: &str) -> PathBuf {
     built("guests", name)
 }
 
 /// A tool that others made, from `scripts/third-party`.
-pub fn third_party(name: &str) -> PathBuf {
+pub(crate) fn third_party(name: &str) -> PathBuf {
     built("third-party", name)
 }
 
@@ -30,28 +30,28 @@ fn built(folder: &str, name: &str) -> PathBuf {
 }
 
 /// The second wall's probe.
-pub fn probe(attempt: &str) -> WorkerProgram {
+pub(crate) fn probe(attempt: &str) -> WorkerProgram {
     let path = target().join("release/examples/probe");
     WorkerProgram { path, args: vec![OsString::from(attempt)] }
 }
 
 /// `writ`, with caches of the tests' own and nothing else from the environment.
-pub struct Writ {
+pub(crate) struct Writ {
     command: Command,
     input: Vec<u8>,
 }
 
 /// What a run left behind.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Writ {
     /// Any command line.
-    pub fn new(words: &[&str]) -> Self {
+    pub(crate) fn new(words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_writ"));
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-home");
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &ours);
@@ -62,47 +62,57 @@ impl Writ {
     }
 
     /// `writ run TOOL --json`.
-    pub fn run(tool: &Path) -> Self {
+    pub(crate) fn run(tool: &Path) -> Self {
         Self::new(&["run", tool.to_str().unwrap(), "--json"])
     }
 
     /// Adds words.
-    pub fn args(mut self, words: &[&str]) -> Self {
+    pub(crate) fn args(mut self, words: &[&str]) -> Self {
         self.command.args(words);
         self
     }
 
     /// Grants a directory.
-    pub fn read(self, host: &Path, guest: &str) -> Self {
+    pub(crate) fn read(self, host: &Path, guest: &str) -> Self {
         self.args(&["--read", &format!("{}::{guest}", host.display())])
     }
 
     /// Grants a directory for writing.
-    pub fn write(self, host: &Path, guest: &str) -> Self {
+    pub(crate) fn write(self, host: &Path, guest: &str) -> Self {
         self.args(&["--write", &format!("{}::{guest}", host.display())])
     }
 
     /// Sets a variable in the environment of `writ` itself.
-    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// Starts it in a directory.
-    pub fn within(mut self, directory: &Path) -> Self {
+    pub(crate) fn within(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
     /// What it reads.
-    pub fn input(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn input(mut self, bytes: &[u8]) -> Self {
         self.input = bytes.to_owned();
         self
     }
 
+    /// Starts it and gives it its input.
+    pub(crate) fn start(mut self) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It may end without reading.
+        drop(stdin.write_all(&self.input));
+        child
+    }
+
     /// Runs it to its end.
-    pub fn done(self) -> Ran {
-        let mut child = self.start();
+    pub(crate) fn done(self) -> Ran {
+        let child = self.start();
         let output = child.wait_with_output().unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
@@ -112,7 +122,7 @@ impl Writ {
     }
 
     /// Runs it and reads its one JSON object.
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let ran = self.done();
         let parsed = serde_json::from_slice(&ran.stdout);
         parsed.unwrap_or_else(|error| panic!("{error}: {ran:?}"))
@@ -120,7 +130,7 @@ impl Writ {
 }
 
 /// The codes of what was denied.
-pub fn denied(report: &Value) -> Vec<&str> {
+pub(crate) fn denied(report: &Value) -> Vec<&str> {
     let denials = report["denials"].as_array().unwrap();
     denials.iter().map(|denial| denial["code"].as_str().unwrap()).collect()
 }
