@@ -17,7 +17,7 @@ pub(crate) fn run(table: &mut Table) {
         let url = format!("http://{address}/{size}");
         command.arg("run").arg(guest("guests", "http"));
         command.args(["--dangerous-loopback", "--http", &format!("GET {url}")]);
-        command.args(["--limit", "bytes_in=128MiB", "--", "get", &url, "--read-bytes", "1048576"]);
+        command.args(["--limit", "bytes_in=128MiB", "--", "get", &url]);
         command.env("WRIT_CACHE_DIR", home().join("cold"));
         command.env("WRIT_STATE_DIR", home().join("state"));
         command

@@ -106,8 +106,9 @@ impl Host {
         invoke: Invoke,
         interrupt: impl Future<Output = Interrupt>,
     ) -> CallReport {
-        let (mut stdin, mut stdout, mut stderr) =
-            (tokio::io::empty(), tokio::io::sink(), tokio::io::sink());
+        // Open and silent: who reads from it waits for ever.
+        let (mut stdin, _silent) = tokio::io::duplex(1);
+        let (mut stdout, mut stderr) = (tokio::io::sink(), tokio::io::sink());
         let mut io = CallIo { stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr };
         let call = task.call((tool.digest, &tool.entry), invoke, &mut io, interrupt);
         self.runtime.block_on(call).unwrap()

@@ -36,4 +36,8 @@ impl Guest for Bench {
             }
         }
     }
+
+    fn read_file_often(path: String, times: u32) -> Result<u64, String> {
+        (0..times).map(|_| Self::read_file(path.clone())).sum()
+    }
 }
