@@ -16,6 +16,23 @@ const IN_WORDS: &[(&str, LimitName)] = &[
     ("resource table has no free keys", LimitName::Handles),
 ];
 
+/// What the pool says, in words only, about a tool that wants more from the start than a bound lets
+/// it have. Each has a test of its own as well.
+const AT_LOAD: &[(&str, LimitName)] = &[
+    ("memory has a minimum byte size", LimitName::Memory),
+    ("has a minimum element size", LimitName::Tables),
+    ("defined memories count", LimitName::Instances),
+    ("defined tables count", LimitName::Instances),
+    ("The component transitively contains", LimitName::Instances),
+    ("instance allocation for this", LimitName::Instances),
+];
+
+/// Says which bound a compiled tool exceeds before it has run, if that is why it cannot be loaded.
+pub(crate) fn over_limit_at_load(error: &wasmtime::Error) -> Option<LimitName> {
+    let root = error.root_cause().to_string();
+    AT_LOAD.iter().find(|(words, _)| root.contains(words)).map(|it| it.1)
+}
+
 /// Says how a guest ended that did not return.
 pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
     if let Some(I32Exit(code)) = error.downcast_ref() {
@@ -38,6 +55,12 @@ pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
     let root = error.root_cause().to_string();
     match IN_WORDS.iter().find(|(words, _)| root.contains(words)) {
         Some((_, limit)) => Outcome::OverLimit { limit: *limit },
-        None => Outcome::Trapped { reason: format!("{error:#}") },
+        None => Outcome::Trapped { reason: reason(error, root) },
     }
+}
+
+/// Why first, then where.
+fn reason(error: &wasmtime::Error, root: String) -> String {
+    let wrapped = error.chain().count().saturating_sub(1);
+    error.chain().take(wrapped).fold(root, |reason, around| format!("{reason}\n{around}"))
 }

@@ -6,11 +6,11 @@ use super::outbox::Outbox;
 use super::sandbox::{Ran, Sandbox};
 use super::state::Stdio;
 use super::ticker::Ticker;
-use super::tool::Tool;
+use super::tool::{Tool, Unready};
 use super::{Armed, engine, linker::Linkers};
 use crate::channel::{Inbox, receive};
-use crate::outcome::Outcome;
-use crate::wire::{Arm, Call, Fault, Finished, FromWorker, ToWorker, WireError};
+use crate::outcome::{LimitName, Outcome};
+use crate::wire::{Arm, Call, Finished, FromWorker, ToWorker, WireError};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -75,7 +75,8 @@ async fn serve_calls(
                 let artifact = control.inbox.descriptor()?;
                 let answer = match bench.load(&call, &artifact) {
                     Ok(tool) => bench.call(tool, call, &mut control).await?,
-                    Err(fault) => FromWorker::Refused(fault),
+                    Err(Unready::Refused(fault)) => FromWorker::Refused(fault),
+                    Err(Unready::OverLimit(limit)) => FromWorker::Finished(over_limit(limit)),
                 };
                 outbox.send(&answer);
             }
@@ -89,7 +90,7 @@ async fn serve_calls(
 }
 
 impl Bench {
-    fn load(&mut self, call: &Call, artifact: &OwnedFd) -> Result<Tool, Fault> {
+    fn load(&mut self, call: &Call, artifact: &OwnedFd) -> Result<Tool, Unready> {
         if let Some(tool) = self.tools.get(&call.digest) {
             return Ok(tool.clone());
         }
@@ -138,6 +139,13 @@ impl Bench {
             Err(fault) => FromWorker::Refused(fault),
         })
     }
+}
+
+/// The end of a call that did not begin: the tool wants too much from the start.
+fn over_limit(limit: LimitName) -> Finished {
+    let outcome = Outcome::OverLimit { limit };
+    let truncated = Vec::new();
+    Finished { outcome, result: None, memory_peak: 0, truncated, inside_ns: 0 }
 }
 
 impl Ran {

@@ -1,7 +1,9 @@
 //! A compiled tool, mapped and linked once per worker.
 
+use super::ending::over_limit_at_load;
 use super::linker::Linkers;
 use super::state::{ComponentState, CoreState};
+use crate::outcome::LimitName;
 use crate::wire::Fault;
 use std::os::fd::{AsRawFd, OwnedFd};
 use wasmtime::component::{Component, InstancePre};
@@ -17,6 +19,14 @@ pub(crate) enum Tool {
     Core(wasmtime::InstancePre<CoreState>),
 }
 
+/// Why a tool is not ready.
+pub(crate) enum Unready {
+    /// It cannot be loaded, or it does not fit what the linker holds.
+    Refused(Fault),
+    /// It wants more from the start than a bound of the grant lets it have.
+    OverLimit(LimitName),
+}
+
 impl Tool {
     /// Maps an artifact that the host has authenticated.
     #[expect(unsafe_code, reason = "a compiled artifact is native code")]
@@ -25,14 +35,13 @@ impl Tool {
         linkers: &mut Linkers,
         artifact: &OwnedFd,
         core: bool,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, Unready> {
         // By descriptor: the file that the host checked is the file that is mapped.
         let path = format!("/proc/self/fd/{}", artifact.as_raw_fd());
-        let stale = |error: wasmtime::Error| {
-            Fault::new(codes::CACHE_ENTRY, format!("the compiled tool cannot be loaded: {error:#}"))
+        let unlinked = |error: wasmtime::Error| {
+            let code = if core { codes::CORE_IMPORT } else { codes::COMPONENT_IMPORT };
+            Unready::Refused(Fault::new(code, format!("{error:#}")))
         };
-        let unlinked =
-            |error: wasmtime::Error| Fault::new(codes::COMPONENT_IMPORT, format!("{error:#}"));
         if core {
             // SAFETY: the host verified the artifact's authentication code over this open file; it
             // was written by a compiling worker of ours and nobody else can write there.
@@ -46,4 +55,12 @@ impl Tool {
             linker.instantiate_pre(&component).map(Self::Component).map_err(unlinked)
         }
     }
+}
+
+fn stale(error: wasmtime::Error) -> Unready {
+    if let Some(limit) = over_limit_at_load(&error) {
+        return Unready::OverLimit(limit);
+    }
+    let message = format!("the compiled tool cannot be loaded: {error:#}");
+    Unready::Refused(Fault::new(codes::CACHE_ENTRY, message))
 }
