@@ -100,7 +100,7 @@ Examples:
 
 Exit codes:
   0 done · 1 the tool failed · 2 usage · 3 denied by the grant · 7 a limit was hit ·
-  125 our own fault · 130 interrupted · 137 killed; a command's own code passes through";
+  125 our own fault · 130 interrupted · 137 killed · 143 terminated; a command's own code passes through";
 
 /// What the operator decides, and no grant can.
 #[derive(Debug, Args)]

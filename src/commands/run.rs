@@ -4,6 +4,7 @@ use super::{grants, tools::Tool};
 use crate::cli::{self, Operator, Run};
 use crate::output::{Denials, RunReport, Sink};
 use crate::places::Places;
+use crate::signals::{Ended, Signals};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use writ_broker::codes;
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
-use writ_runtime::outcome::Outcome;
 use writ_runtime::supervisor::{
     CallIo, CallReport, Compiler, Interrupt, Task, TaskSettings, Worker, WorkerProgram,
 };
@@ -22,43 +22,72 @@ use writ_runtime::worker::describe::{FunctionRef, resolve_function};
 pub(crate) fn run(args: &Run) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let denials = Arc::new(Denials::new(task_id()?));
-    let ended = runtime.block_on(run_once(args, denials.clone()));
+    let done = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let ended = run_once(args, denials.clone(), &mut signals).await;
+        // A reader that has stopped reading must not make us deaf to signals.
+        let json = args.json;
+        let print = tokio::task::spawn_blocking(move || print(ended, json, &denials));
+        tokio::select! {
+            printed = print => printed?,
+            signal = signals.next() => Ok(ExitCode::from(signal.exit_code())),
+        }
+    });
     // What still waits for our own input or output must not hold up the exit.
     runtime.shutdown_background();
+    done
+}
+
+fn print(ended: Result<RunReport>, json: bool, denials: &Denials) -> Result<ExitCode> {
     match ended {
-        Ok(report) if args.json => report.print_json(),
-        Ok(report) => Ok(report.print(&denials)),
-        Err(error) if args.json => RunReport::failed(&error, &denials).print_json(),
+        Ok(report) if json => report.print_json(),
+        Ok(report) => Ok(report.print(denials)),
+        Err(error) if json => RunReport::failed(&error, denials).print_json(),
         Err(error) => Err(error),
     }
 }
 
-async fn run_once(args: &Run, denials: Arc<Denials>) -> Result<RunReport> {
+async fn run_once(args: &Run, denials: Arc<Denials>, signals: &mut Signals) -> Result<RunReport> {
     let settings = settings(&args.operator)?;
     // Started ahead of need: it comes up while the grant is read and the tool is found.
     let worker = Worker::start(&settings.program).context("no worker starts")?;
     let places = Places::of(&args.operator)?;
     let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
     let compiler = compiler(&settings);
-    let mut tool = Tool::load(&args.tool, &places, &compiler).await?;
+    let load = Tool::load(&args.tool, &places, &compiler);
+    let mut tool = unless_ended(signals, load).await?;
     let invoke = invoke(args, &tool)?;
     let artifacts = tool.cache.directory();
     let mut task = Task::start(settings, grant, denials.clone(), artifacts, Some(worker)).await?;
     let mut sink = Sink::new(args.json);
-    let report = match call(&mut task, &tool, invoke.clone(), &mut sink).await {
-        Err(fault) if fault.code == codes::CACHE_ENTRY => {
-            // Signed by us but made for another processor: a machine that changed under its cache.
-            crate::output::cache_rejected(&tool.name, &fault.message);
-            tool.recompile(&args.tool, &compiler).await?;
-            call(&mut task, &tool, invoke, &mut sink).await?
-        }
-        other => other?,
-    };
+    let mut ended = None;
+    let mut report =
+        call(&mut task, &tool, invoke.clone(), &mut sink, (&mut *signals, &mut ended)).await;
+    if let Err(fault) = &report
+        && fault.code == codes::CACHE_ENTRY
+    {
+        // Signed by us but made for another processor: a machine that changed under its cache.
+        crate::output::cache_rejected(&tool.name, &fault.message);
+        unless_ended(signals, tool.recompile(&args.tool, &compiler)).await?;
+        report = call(&mut task, &tool, invoke, &mut sink, (&mut *signals, &mut ended)).await;
+    }
     task.kill().await;
-    let interrupted = report.outcome == Outcome::Killed;
-    let report = RunReport::ended(&tool, args.call.is_some(), report, sink, &denials)?;
-    // Nobody but the person at the keyboard kills a task of `writ run`.
-    Ok(if interrupted { report.interrupted() } else { report })
+    let report = RunReport::ended(&tool, args.call.is_some(), report?, sink, &denials)?;
+    Ok(match ended {
+        Some(signal) => report.ended_by(signal),
+        None => report,
+    })
+}
+
+/// Waits for what comes before a call, unless a signal comes first.
+async fn unless_ended<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        signal = signals.next() => Err(signal.into()),
+    }
 }
 
 /// A name for this run that nobody can guess or reuse.
@@ -73,16 +102,14 @@ async fn call(
     tool: &Tool,
     invoke: Invoke,
     sink: &mut Sink,
+    (signals, ended): (&mut Signals, &mut Option<Ended>),
 ) -> Result<CallReport, Fault> {
     let mut stdin = tokio::io::stdin();
     let (stdout, stderr) = sink.streams();
     let mut io = CallIo { stdin: &mut stdin, stdout, stderr };
     let interrupted = async {
-        // Where no handler can be set, the signal ends us, and with us the worker.
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Interrupt::Kill,
-            Err(_) => std::future::pending().await,
-        }
+        *ended = Some(signals.next().await);
+        Interrupt::Kill
     };
     task.call((tool.digest, &tool.entry), invoke, &mut io, interrupted).await
 }

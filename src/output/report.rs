@@ -4,6 +4,7 @@ use super::denials::{Denials, Kept};
 use super::{Sink, Weight, json, result, say};
 use crate::commands::grants::Unsound;
 use crate::commands::tools::Tool;
+use crate::signals::Ended;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use serde::Serialize;
@@ -25,8 +26,6 @@ const DENIED: u8 = 3;
 const LIMIT: u8 = 7;
 const OUR_FAULT: u8 = 125;
 const KILLED: u8 = 137;
-/// By SIGINT, as a shell reports it.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One run, as a script reads it.
 #[derive(Debug, Serialize)]
@@ -132,6 +131,7 @@ impl RunReport {
         let (code, exit_code) = exit_code_of(error);
         Self {
             task: Some(denials.task().to_owned()),
+            outcome: if error.is::<Ended>() { "killed" } else { "error" },
             exit_code,
             error: Some(ErrorReport { code, message: format!("{error:#}") }),
             ..Self::empty(denials.kept())
@@ -164,9 +164,10 @@ impl RunReport {
         }
     }
 
-    /// The run was ended by the person at the keyboard.
-    pub(crate) fn interrupted(mut self) -> Self {
-        self.exit_code = INTERRUPTED;
+    /// The run was ended by a signal: nobody but its sender kills a task of `writ run`.
+    pub(crate) fn ended_by(mut self, signal: Ended) -> Self {
+        self.exit_code = signal.exit_code();
+        self.reason = Some(signal.to_string());
         self
     }
 
@@ -202,10 +203,8 @@ impl RunReport {
             say(Weight::Error, code.as_ref().map(Code::as_str), &what, Some(&help));
         }
         if let Some(reason) = &self.reason {
-            say(Weight::Error, None, &format!("tool \"{tool}\" trapped: {reason}"), None);
-        }
-        if self.exit_code == INTERRUPTED {
-            say(Weight::Error, None, &format!("tool \"{tool}\" was interrupted"), None);
+            let how = if self.outcome == "killed" { "was" } else { "trapped:" };
+            say(Weight::Error, None, &format!("tool \"{tool}\" {how} {reason}"), None);
         }
         ExitCode::from(self.exit_code)
     }
@@ -252,6 +251,9 @@ fn name(outcome: &Outcome, function: bool, kept: &Kept) -> (&'static str, u8) {
 pub(crate) fn exit_code_of(error: &anyhow::Error) -> (Option<Code>, u8) {
     if error.is::<Unsound>() {
         return (None, DENIED);
+    }
+    if let Some(signal) = error.downcast_ref::<Ended>() {
+        return (None, signal.exit_code());
     }
     let Some(fault) = error.downcast_ref::<Fault>() else { return (None, USAGE) };
     let exit = match fault.code.as_str().as_bytes().first() {
