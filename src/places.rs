@@ -3,6 +3,7 @@
 use crate::cli::Operator;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
+use writ_broker::codes;
 use writ_runtime::cache::{Cache, DEFAULT_BOUND};
 
 /// The two directories that are ours.
@@ -29,9 +30,17 @@ impl Places {
     }
 
     /// Opens the compile cache. Its key lies in the other directory, so that a cache copied or
-    /// restored from elsewhere does not bring its own key along.
+    /// restored from elsewhere does not bring its own key along. Where others could write to either,
+    /// this run does without.
     pub(crate) fn open_cache(&self) -> Result<Cache> {
-        Ok(Cache::open(&self.cache.join("compiled"), &self.state.join("cache.key"), DEFAULT_BOUND)?)
+        let (compiled, key) = (self.cache.join("compiled"), self.state.join("cache.key"));
+        match Cache::open(&compiled, &key, DEFAULT_BOUND) {
+            Err(fault) if fault.code == codes::CACHE_DIR => {
+                crate::output::cache_unused(&fault.message);
+                Ok(Cache::passing(&std::env::temp_dir())?)
+            }
+            opened => Ok(opened?),
+        }
     }
 }
 

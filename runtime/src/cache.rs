@@ -13,7 +13,7 @@ use aws_lc_rs::hmac;
 use cap_std::fs::{Dir, File, MetadataExt, OpenOptions, OpenOptionsExt};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use writ_broker::codes;
 
 /// The version whose code is cached. A test holds it against `Cargo.lock`; wasmtime itself refuses
@@ -32,12 +32,20 @@ const MAX_DESCRIPTION: u32 = 4 * 1024 * 1024;
 /// How large the cache may become before the entries that were not used longest go, bytes.
 pub const DEFAULT_BOUND: u64 = 2 * 1024 * 1024 * 1024;
 
+/// Ends the name of an entry that is being written.
+const DRAFT: &str = ".new";
+
+/// Longer than any compilation takes, seconds: a draft this old has nobody who writes it.
+const HOUR: i64 = 3600;
+
 /// The compile cache of one user.
 #[derive(Debug)]
 pub struct Cache {
     directory: Dir,
     key: hmac::Key,
     bound: u64,
+    /// Where the directory lies, if it goes with this value.
+    passing: Option<PathBuf>,
 }
 
 /// A compiled tool that was made here, by us.
@@ -73,7 +81,20 @@ impl Cache {
     pub fn open(directory: &Path, key_file: &Path, bound: u64) -> Result<Self, Fault> {
         let key = private::key(key_file)?;
         let directory = private::directory(directory)?;
-        Ok(Self { directory, key: hmac::Key::new(hmac::HMAC_SHA256, &key), bound })
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+        Ok(Self { directory, key, bound, passing: None })
+    }
+
+    /// Makes a cache for one run below `parent`, for when the lasting one cannot be trusted. Its
+    /// directory and its key go with the value.
+    pub fn passing(parent: &Path) -> Result<Self, Fault> {
+        let mut random = [0; 48];
+        getrandom::fill(&mut random).map_err(unusable)?;
+        let (name, key) = random.split_at(16);
+        let path = parent.join(format!("writ-{}", hex(name)));
+        let directory = private::directory(&path)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Ok(Self { directory, key, bound: DEFAULT_BOUND, passing: Some(path) })
     }
 
     /// Looks a tool up and authenticates what it finds.
@@ -95,7 +116,7 @@ impl Cache {
         let name = entry_name(digest);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(unusable)?;
-        let temporary = format!("{name}.{}.new", hex(&random));
+        let temporary = format!("{name}.{}{DRAFT}", hex(&random));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = self.directory.open_with(&temporary, &options).map_err(unusable)?;
@@ -141,17 +162,23 @@ impl Cache {
         context
     }
 
-    /// Removes what was not used longest until the rest fits.
+    /// Removes what was not used longest until the rest fits, and what a run that was killed left.
     fn prune(&self, keep: &str) -> std::io::Result<()> {
         let mut entries = Vec::new();
+        let abandoned = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec - HOUR;
         for entry in self.directory.entries()? {
             let entry = entry?;
             let metadata = entry.metadata()?;
-            entries.push((metadata.mtime(), metadata.len(), entry.file_name()));
+            let (time, name) = (metadata.mtime(), entry.file_name());
+            if !name.to_string_lossy().ends_with(DRAFT) {
+                entries.push((time, metadata.mtime_nsec(), metadata.len(), name));
+            } else if time < abandoned {
+                self.directory.remove_file(&name)?;
+            }
         }
         entries.sort();
-        let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();
-        for (_, size, name) in entries {
+        let mut total: u64 = entries.iter().map(|(_, _, size, _)| size).sum();
+        for (_, _, size, name) in entries {
             if total <= self.bound {
                 break;
             }
@@ -161,6 +188,18 @@ impl Cache {
             }
         }
         Ok(())
+    }
+}
+
+/// A passing cache leaves nothing behind.
+impl Drop for Cache {
+    fn drop(&mut self) {
+        let Some(path) = self.passing.take() else { return };
+        for entry in self.directory.entries().into_iter().flatten().flatten() {
+            // What cannot be removed stays; it is private all the same.
+            let _ = entry.remove_file();
+        }
+        let _ = rustix::fs::rmdir(&path);
     }
 }
 
@@ -180,6 +219,8 @@ impl Draft<'_> {
     /// Signs what was written and makes it an entry.
     pub fn commit(mut self, description: &Description) -> Result<Entry, Fault> {
         self.write_trailer(description).map_err(unusable)?;
+        // Opened before others see it: they may evict it at once.
+        let file = self.cache.directory.open(&self.temporary).map_err(unusable)?;
         self.cache
             .directory
             .rename(&self.temporary, &self.cache.directory, &self.name)
@@ -188,7 +229,6 @@ impl Draft<'_> {
         if let Err(error) = self.cache.prune(&self.name) {
             tracing::warn!(%error, "the compile cache could not be pruned");
         }
-        let file = self.cache.directory.open(&self.name).map_err(unusable)?;
         self.cache.authenticate(&self.name, file).map_err(unusable)
     }
 

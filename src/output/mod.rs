@@ -76,6 +76,13 @@ pub(crate) fn cache_rejected(tool: &str, why: &str) {
     say(Weight::Warning, Some("C0102"), &what, Some("it is compiled anew; nothing to do"));
 }
 
+/// Says that the whole compile cache was not used.
+pub(crate) fn cache_unused(why: &str) {
+    let what = format!("the compile cache is not used: {why}");
+    let help = "the tool is compiled for this run only; `writ explain C0103` says more";
+    say(Weight::Warning, Some("C0103"), &what, Some(help));
+}
+
 /// Prints an error that ended the program and returns how it exits.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     let (code, exit) = exit_code_of(error);
