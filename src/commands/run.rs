@@ -16,7 +16,7 @@ use writ_runtime::supervisor::{
     CallIo, CallReport, Compiler, Interrupt, Task, TaskSettings, Worker, WorkerProgram,
 };
 use writ_runtime::wire::{Fault, Invoke};
-use writ_runtime::worker::describe::{FunctionRef, resolve_function};
+use writ_runtime::worker::describe::{FunctionRef, Kind, resolve_function};
 
 /// Runs a tool and says how the process exits.
 pub(crate) fn run(args: &Run) -> Result<ExitCode> {
@@ -139,6 +139,10 @@ fn worker_program() -> Result<WorkerProgram> {
 
 fn invoke(args: &Run, tool: &Tool) -> Result<Invoke> {
     let Some(function) = &args.call else {
+        if tool.entry.description.kind == Kind::Functions {
+            let message = "the tool has functions and no command: call one with `--call`";
+            return Err(Fault::new(codes::TOOL_KIND, message).into());
+        }
         let program = std::iter::once(tool.name.clone());
         return Ok(Invoke::Command { args: program.chain(args.rest.iter().cloned()).collect() });
     };
@@ -149,6 +153,6 @@ fn invoke(args: &Run, tool: &Tool) -> Result<Invoke> {
         None => args.args.clone(),
     };
     let FunctionRef { interface, name } = resolve_function(&tool.entry.description, function)
-        .map_err(|error| Fault::new(codes::NO_FUNCTION, error.to_string()))?;
+        .map_err(|error| Fault::new(error.code(), error.to_string()))?;
     Ok(Invoke::Function { interface, name, args: text })
 }
