@@ -27,6 +27,8 @@ use crate::wire::{Arm, FromWorker, ToWorker, WireError};
 use confine::{Keep, confine, isolate};
 use outbox::Outbox;
 use rustix::net::RecvFlags;
+use std::error::Error as _;
+use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -53,8 +55,15 @@ pub fn main() -> ! {
     let done = arm().and_then(|armed| {
         if armed.arm.compiler { compile::serve(armed) } else { serve::serve(armed) }
     });
-    // The host hung up: it is done with this worker, or it is gone.
-    std::process::exit(if matches!(done, Ok(()) | Err(WireError::Closed)) { 0 } else { BROKEN })
+    match done {
+        // The host hung up: it is done with this worker, or it is gone.
+        Ok(()) | Err(WireError::Closed) => std::process::exit(0),
+        Err(error) => {
+            // The host reads a dying worker's last words. If it does not, nobody can be told.
+            let _ = writeln!(std::io::stderr(), "{error}: {:?}", error.source());
+            std::process::exit(BROKEN)
+        }
+    }
 }
 
 /// Isolates this process, waits for its arms and confines it.

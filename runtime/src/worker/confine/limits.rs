@@ -13,13 +13,19 @@ const WORKER_OVERHEAD: u64 = 192 * 1024 * 1024;
 /// Descriptors: two sockets, the directories, the runtime's own, and this many for the guest.
 const MAX_DESCRIPTORS: u64 = 1024;
 
+/// Bytes of one table element: the pool reserves every table in full, and the kernel counts that as
+/// data although nobody has touched it.
+const ELEMENT: u64 = 8;
+
 /// Sets every limit; `Full` only if the kernel took all of them.
 pub(super) fn apply(limits: &Limits) -> Layer {
     let seconds = limits.cpu_ms.div_ceil(1000) + 1;
+    let tables = limits.instances.saturating_mul(limits.table_elements).saturating_mul(ELEMENT);
+    let data = limits.memory.saturating_add(tables).saturating_add(WORKER_OVERHEAD);
     let wanted = [
         (Resource::Core, 0),
         (Resource::Nofile, MAX_DESCRIPTORS),
-        (Resource::Data, limits.memory.saturating_add(WORKER_OVERHEAD)),
+        (Resource::Data, data),
         (Resource::Cpu, seconds),
         (Resource::Fsize, limits.disk),
         (Resource::Memlock, 0),
