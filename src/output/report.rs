@@ -194,7 +194,8 @@ impl RunReport {
         }
         for stream in &self.truncated {
             let what = format!("tool \"{tool}\": {} was cut off at its limit", words(*stream));
-            say(Weight::Warning, None, &what, Some("raise it with `--limit output=…`"));
+            let help = format!("raise it with `--limit {}=…`", words(*stream));
+            say(Weight::Warning, None, &what, Some(&help));
         }
         if let Some(limit) = self.limit {
             let help = format!("raise it with `--limit {}=…`", words(limit));
