@@ -28,7 +28,6 @@ pub const MAX_DESCRIPTORS: usize = 64;
 
 /// From the host to a worker.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one frame at a time, never kept in a collection")]
 pub enum ToWorker {
     /// The first frame: who the worker is from now on. Sent once.
     Arm(Arm),
@@ -98,7 +97,6 @@ pub enum Invoke {
 
 /// From a worker to the host.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one frame at a time, never kept in a collection")]
 pub enum FromWorker {
     /// The worker confined itself; no guest byte was touched before.
     Armed(Confinement),
