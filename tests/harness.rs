@@ -49,6 +49,13 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+impl Ran {
+    /// What it printed, as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+}
+
 impl Writ {
     /// Any command line.
     pub(crate) fn new(words: &[&str]) -> Self {
@@ -100,20 +107,21 @@ impl Writ {
         self
     }
 
-    /// Starts it and gives it its input.
+    /// Starts it and returns at once; its input is a pipe to which nothing was written.
     pub(crate) fn start(mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        // It may end without reading.
-        drop(stdin.write_all(&self.input));
-        child
+        self.command.spawn().unwrap()
     }
 
     /// Runs it to its end.
-    pub(crate) fn done(self) -> Ran {
-        let child = self.start();
+    pub(crate) fn done(mut self) -> Ran {
+        let input = std::mem::take(&mut self.input);
+        let mut child = self.start();
+        let mut stdin = child.stdin.take().unwrap();
+        // Beside the reading below, so that neither waits for the other. Nobody has to read it.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
             stdout: output.stdout,
@@ -133,4 +141,11 @@ impl Writ {
 pub(crate) fn denied(report: &Value) -> Vec<&str> {
     let denials = report["denials"].as_array().unwrap();
     denials.iter().map(|denial| denial["code"].as_str().unwrap()).collect()
+}
+
+/// The code of the error that ended a run before its guest began, with the message.
+pub(crate) fn refused(report: &Value) -> (&str, &str) {
+    assert_eq!(report["outcome"], "error", "{report}");
+    let error = &report["error"];
+    (error["code"].as_str().unwrap(), error["message"].as_str().unwrap())
 }
