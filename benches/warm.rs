@@ -96,12 +96,17 @@ pub(crate) fn languages(table: &mut Table) {
             r#"["Hello, World"]"#,
             70,
         ),
-        ("(h) a Python tool (componentize-py), warm, p50", "outline", "", "", 900),
+        (
+            "(h) a Python tool (componentize-py), warm, p50",
+            "outline",
+            "headings",
+            r##"["# One\n\n## Two\n"]"##,
+            900,
+        ),
     ] {
         let tool = host.tool(&guest("third-party", name));
         let found = &tool.entry.description.functions;
-        let function_of = found.iter().find(|it| field.is_empty() || it.name == field).unwrap();
-        let args = if args.is_empty() { r##"["# One\n\n## Two\n"]"## } else { args };
+        let function_of = found.iter().find(|it| it.name == field).unwrap();
         let (interface, name) = (function_of.interface.clone(), function_of.name.clone());
         let mut task = host.task(&tool, Grant::default());
         let mut inside = Vec::new();

@@ -88,6 +88,28 @@ fn there_is_one_crypto_provider_in_the_tree() {
 }
 
 #[test]
+fn every_dependency_comes_from_the_registry_under_a_licence_that_may_be_shipped() {
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--locked", "--format-version", "1"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let accepted = ["MIT", "Apache-2.0", "BSD-", "ISC", "Zlib", "Unicode-3.0", "CC0-1.0", "CDLA-"];
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages.iter().filter(|package| !package["source"].is_null()) {
+        let name = package["name"].as_str().unwrap();
+        let source = package["source"].as_str().unwrap();
+        assert!(source.starts_with("registry+"), "{name} comes from {source}");
+        let licence = package["license"].as_str().unwrap_or("none");
+        let fits = accepted.iter().any(|accepted| licence.contains(accepted));
+        assert!(fits, "{name} is under {licence}");
+    }
+}
+
+#[test]
 fn only_the_output_module_prints() {
     for (path, text) in sources("src") {
         let prints = text.contains("println!") || text.contains("print!(");

@@ -23,8 +23,9 @@ pub const MAX_FRAME: usize = 16 * 1024 * 1024;
 /// Output is cut into frames of at most this size, bytes, so that no side holds much of it.
 pub const MAX_CHUNK: usize = 64 * 1024;
 
-/// Descriptors that one frame may carry; a grant with more directories is refused.
-pub const MAX_DESCRIPTORS: usize = 64;
+/// Descriptors that one frame may carry: the kernel's own bound (`SCM_MAX_FD`). A grant has fewer
+/// directories than this.
+pub const MAX_DESCRIPTORS: usize = 253;
 
 /// From the host to a worker.
 #[derive(Debug, Serialize, Deserialize)]
