@@ -44,7 +44,7 @@ impl Bare {
             let mut store = Store::new(&self.engine, State { wasi, table: ResourceTable::new() });
             store.set_epoch_deadline(1);
             let instance = self.pre.instantiate_async(&mut store).await.unwrap();
-            let function = instance.get_func(&mut store, &self.function).unwrap();
+            let function = instance.get_func(&mut store, self.function).unwrap();
             function.call_async(&mut store, &[], &mut []).await.unwrap();
         });
     }

@@ -28,7 +28,8 @@ fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let runs = |name: &str| wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()));
     let mut table = Table::new();
-    let sections: [(&str, fn(&mut Table)); 7] = [
+    type Section = fn(&mut Table);
+    let sections: [(&str, Section); 7] = [
         ("warm", warm::run),
         ("cold", cold::run),
         ("scale", scale::run),

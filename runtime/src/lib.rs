@@ -3,6 +3,11 @@
 //! The host process holds the [`gate`] and everything secret; a worker process holds wasmtime and
 //! one task's directories. [`wire`] is all that the two say to each other.
 
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "tests make the files and servers they need")
+)]
+
 pub mod cache;
 mod channel;
 pub mod confinement;

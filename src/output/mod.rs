@@ -35,13 +35,11 @@ pub(crate) enum Weight {
 }
 
 /// Prints a result to standard output.
-#[expect(clippy::print_stdout, reason = "the one place that prints results")]
 pub(crate) fn result(text: impl Display) {
     anstream::println!("{text}");
 }
 
 /// Prints text that is finished, with its own line ends, to standard error.
-#[expect(clippy::print_stderr, reason = "the one place that prints messages")]
 pub(crate) fn message(text: impl Display) {
     anstream::eprint!("{text}");
 }
