@@ -81,6 +81,99 @@ fn instances() {
     passes(&run("hello-p1", "instances=1000", &[]));
 }
 
+/// Runs a tool that is written here.
+fn run_bytes(bytes: &[u8], words: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let tool = folder.path().join("tool.wasm");
+    std::fs::write(&tool, bytes).unwrap();
+    Writ::run(&tool).args(words).json()
+}
+
+#[test]
+fn instances_of_each_kind() {
+    let module = |tables: usize| {
+        let tables = "(table 1 funcref)".repeat(tables);
+        let start = r#"(memory (export "memory") 1) (func (export "_start"))"#;
+        wat::parse_str(format!("(module {tables} {start})")).unwrap()
+    };
+    over(&run_bytes(&module(65), &[]), "instances");
+    passes(&run_bytes(&module(64), &[]));
+    let component = |what: &str, count: usize| {
+        let made = "(core instance (instantiate $each))".repeat(count);
+        let text = format!(
+            r#"(component (core module $each {what}) {made}
+               (core module $main (func (export "f"))) (core instance $main (instantiate $main))
+               (func (export "f") (canon lift (core func $main "f"))))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    for what in ["", "(memory 1)", "(table 1 funcref)"] {
+        over(&run_bytes(&component(what, 64), &["--call", "f"]), "instances");
+        passes(&run_bytes(&component(what, 63), &["--call", "f"]));
+    }
+    let two_each = component("(memory 1) (memory 1)", 33);
+    over(&run_bytes(&two_each, &["--call", "f"]), "instances");
+}
+
+/// A number as WebAssembly writes it.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+#[test]
+fn one_instance_that_is_as_large_as_many() {
+    let section = |id: u8, items: usize, body: &[u8]| {
+        let body = [&leb(items)[..], body].concat();
+        [&[id][..], &leb(body.len()), &body].concat()
+    };
+    // As many globals as WebAssembly allows, and enough functions in a table to exceed 16 MiB.
+    let (globals, functions) = (1_000_000, 25_000);
+    let elements: Vec<u8> = (0..functions).flat_map(leb).collect();
+    let elements = [&[0, 0x41, 0, 0x0b][..], &leb(functions), &elements].concat();
+    let module = [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, 1, &[0x60, 0, 0]),
+        section(3, functions, &vec![0; functions]),
+        section(4, 1, &[&[0x70, 0][..], &leb(functions)].concat()),
+        section(5, 1, &[0, 1]),
+        section(6, globals, &[0x7f, 0, 0x41, 0, 0x0b].repeat(globals)),
+        section(7, 2, b"\x06_start\0\0\x06memory\x02\0"),
+        section(9, 1, &elements),
+        section(10, functions, &[2, 0, 0x0b].repeat(functions)),
+    ];
+    over(&run_bytes(&module.concat(), &[]), "instances");
+}
+
+#[test]
+fn handles_of_the_tools_own_resources() {
+    let text = r#"(component
+        (type $resource (resource (rep i32)))
+        (core func $new (canon resource.new $resource))
+        (core module $main
+          (import "" "new" (func $new (param i32) (result i32)))
+          (func (export "make") (param $count i32)
+            (loop $again
+              (drop (call $new (i32.const 1)))
+              (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+              (br_if $again (local.get $count)))))
+        (core instance $main
+          (instantiate $main (with "" (instance (export "new" (func $new))))))
+        (func (export "make") (param "count" u32) (canon lift (core func $main "make"))))"#;
+    let tool = wat::parse_str(text).unwrap();
+    let make = |count: &str| {
+        run_bytes(&tool, &["--limit", "handles=100", "--call", "make", "--args", count])
+    };
+    over(&make("[101]"), "handles");
+    passes(&make("[99]"));
+    over(&run_bytes(&tool, &["--call", "make", "--args", "[10001]"]), "handles");
+}
+
 #[test]
 fn memories_that_together_are_too_large() {
     // A hundred memories of 64 MiB each fit the number, and not the sum.

@@ -12,8 +12,7 @@ use wasmtime_wasi_http::FieldMapError;
 const IN_WORDS: &[(&str, LimitName)] = &[
     ("fuel allocated for hostcalls has been exhausted", LimitName::HostcallBytes),
     ("requested len", LimitName::RandomBytes),
-    ("resource limit exceeded", LimitName::Instances),
-    ("resource table has no free keys", LimitName::Handles),
+    ("store handle limit exceeded", LimitName::Handles),
 ];
 
 /// What the pool says, in words only, about a tool that wants more from the start than a bound lets
