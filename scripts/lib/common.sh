@@ -31,12 +31,17 @@ lock() {
 
 # Installs Debian packages that are not there yet. `--no-remove`: never at the cost of others.
 apt_install() {
-    local missing=() package sudo=()
+    local missing=() package
     for package in "$@"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
             missing+=("$package")
     done
-    ((${#missing[@]})) || return 0
+    ((${#missing[@]} == 0)) || apt_upgrade "${missing[@]}"
+}
+
+# Installs Debian packages, or brings them to the newest version.
+apt_upgrade() {
+    local missing=("$@") sudo=() log
     local by_hand="install them by hand: apt-get install --no-install-recommends ${missing[*]}"
     command -v apt-get >/dev/null || die "needs ${missing[*]}, and there is no apt-get" "$by_hand"
     if ((EUID != 0)); then
@@ -44,13 +49,16 @@ apt_install() {
         sudo=(sudo)
     fi
     say "installing ${missing[*]}"
-    local install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive
-        apt-get install -qq -y --no-remove --no-install-recommends "${missing[@]}")
-    # A fresh machine has no package lists, an old one has stale ones: fetch them and try again.
-    "${install[@]}" >/dev/null 2>&1 ||
-        { "${sudo[@]}" apt-get update -qq && "${install[@]}" >/dev/null; } ||
-        die "could not install ${missing[*]}" "$by_hand"
+    # A fresh machine has no package lists, an image has stale ones, and those name older versions
+    # that still install. Without a network the old lists have to do.
+    "${sudo[@]}" apt-get update -qq >/dev/null 2>&1 || say "the package lists could not be refreshed"
+    log=$("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-remove --no-install-recommends "${missing[@]}" 2>&1) ||
+        die "could not install ${missing[*]}: $(tail -1 <<<"$log")" "$by_hand"
 }
+
+# version_at_least HAVE WANTED
+version_at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -1) == "$2" ]]; }
 
 # One line that changes when any of the files or folders named does. Prints a digest.
 digest_of() {

@@ -29,9 +29,23 @@ wasi_prepare_debian() {
     linkers=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
     [[ -x $linkers/wasm-component-ld && -x $linkers/gcc-ld/wasm-ld ]] ||
         die "$(command -v rustc) brings no WebAssembly linker" "install Rust 1.95 with rustup"
-    apt_install rustc-web cargo-web rust-web-src
+    debian_rust_suffices || apt_upgrade rustc-web cargo-web rust-web-src
+    debian_rust_suffices || die "Debian's rustc-web is older than Rust $(rust_version)" \
+        "rustup target add wasm32-wasip2 wasm32-wasip1, then run this again"
     wasi_libc=$target/wasi-libc/usr/lib
     [[ -e $wasi_libc/wasm32-wasip2/crt1-command.o ]] || wasi_libc_fetch
+}
+
+# The Rust that the workspace asks for.
+rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml"; }
+
+# An older rustc-web may be installed, or be all that a stale package list knows.
+debian_rust_suffices() {
+    local package version
+    for package in rustc-web cargo-web rust-web-src; do
+        version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) &&
+            version_at_least "${version%%+*}" "$(rust_version)" || return 1
+    done
 }
 
 # Downloads and unpacks wasi-libc below target/, by apt and so with its signatures checked, but without
