@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,56 +21,95 @@ const READ_SIZE: usize = crate::wire::MAX_CHUNK + 4096;
 
 const ANCILLARY: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
 
-/// Sends one frame whole, blocking until the other side has room.
-pub(crate) fn send_frame(
-    socket: impl AsFd,
+/// Sends one frame whole, blocking until the other side has room. For a worker, which has nothing
+/// better to do; the host uses [`send_when_ready`].
+pub(crate) fn send_frame(socket: impl AsFd, message: &impl Serialize) -> Result<(), WireError> {
+    let socket = socket.as_fd();
+    let mut frame = Outgoing::new(message, &[])?;
+    while !frame.is_sent() {
+        if !frame.push(socket)? {
+            wait_writable(socket)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends one frame whole, waiting without blocking: a worker that does not read stops nobody but
+/// itself. A future that is dropped halfway leaves the socket useless; its worker must be ended.
+pub(crate) async fn send_when_ready(
+    socket: &UnixStream,
     message: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(), WireError> {
-    let frame = encode(message)?;
-    let socket = socket.as_fd();
-    let mut sent = match descriptors {
-        [] => 0,
-        _ => send_with_descriptors(socket, &frame, descriptors)?,
-    };
-    while sent < frame.len() {
-        match send(socket, &frame[sent..], SendFlags::NOSIGNAL) {
-            Ok(count) => sent += count,
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait_writable(socket)?,
-            Err(error) => return Err(failed(error)),
+    let mut frame = Outgoing::new(message, descriptors)?;
+    while !frame.is_sent() {
+        socket.writable().await?;
+        let pushed = socket.try_io(Interest::WRITABLE, || match frame.push(socket.as_fd()) {
+            Ok(false) => Err(std::io::ErrorKind::WouldBlock.into()),
+            other => Ok(other),
+        });
+        match pushed {
+            Ok(pushed) => {
+                pushed?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
 }
 
-fn send_with_descriptors(
-    socket: BorrowedFd<'_>,
-    frame: &[u8],
-    descriptors: &[BorrowedFd<'_>],
-) -> Result<usize, WireError> {
-    let mut space = [MaybeUninit::uninit(); ANCILLARY];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-        return Err(std::io::Error::other("too many descriptors for one frame").into());
+/// A frame on its way, with the descriptors that go before its first byte.
+struct Outgoing<'a> {
+    frame: Vec<u8>,
+    sent: usize,
+    descriptors: &'a [BorrowedFd<'a>],
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(message: &impl Serialize, descriptors: &'a [BorrowedFd<'a>]) -> Result<Self, WireError> {
+        Ok(Self { frame: encode(message)?, sent: 0, descriptors })
     }
-    loop {
-        match sendmsg(socket, &[IoSlice::new(frame)], &mut ancillary, SendFlags::NOSIGNAL) {
-            Ok(count) => return Ok(count),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait_writable(socket)?,
-            Err(error) => return Err(failed(error)),
+
+    fn is_sent(&self) -> bool {
+        self.sent == self.frame.len()
+    }
+
+    /// Sends what there is room for. `Ok(false)` says that there is none.
+    fn push(&mut self, socket: BorrowedFd<'_>) -> Result<bool, WireError> {
+        // With a blocking socket this would wait for ever on a side that does not read.
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let rest = &self.frame[self.sent..];
+        let pushed = match self.descriptors {
+            [] => send(socket, rest, flags),
+            descriptors => {
+                let mut space = [MaybeUninit::uninit(); ANCILLARY];
+                let mut ancillary = SendAncillaryBuffer::new(&mut space);
+                if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+                    return Err(std::io::Error::other("too many descriptors for one frame").into());
+                }
+                sendmsg(socket, &[IoSlice::new(rest)], &mut ancillary, flags)
+            }
+        };
+        match pushed {
+            Ok(count) => {
+                self.sent += count;
+                self.descriptors = &[];
+                Ok(true)
+            }
+            Err(Errno::INTR) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(error) => Err(failed(error)),
         }
     }
 }
 
-/// Both ends are non-blocking because tokio reads them. Writers wait here: the host's frames are
-/// small, and a worker has nothing better to do.
 fn wait_writable(socket: BorrowedFd<'_>) -> Result<(), WireError> {
     use rustix::event::{PollFd, PollFlags, poll};
-    poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], None)
-        .map_err(std::io::Error::from)?;
-    Ok(())
+    match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(std::io::Error::from(error).into()),
+    }
 }
 
 /// Waits for the next frame. Dropping the future loses nothing.
@@ -79,6 +118,9 @@ pub(crate) async fn receive<T: DeserializeOwned>(
     inbox: &mut Inbox,
 ) -> Result<T, WireError> {
     loop {
+        // A socket that is always readable never makes its reader wait, and then nobody else in
+        // this thread has a turn: no deadline, no signal, no kill.
+        tokio::task::coop::consume_budget().await;
         if let Some(message) = inbox.next()? {
             return Ok(message);
         }
@@ -112,13 +154,30 @@ fn failed(error: Errno) -> WireError {
 pub(crate) struct Inbox {
     bytes: BytesMut,
     descriptors: VecDeque<OwnedFd>,
+    without_descriptors: bool,
 }
 
 impl Inbox {
+    /// An inbox for bytes only: the kernel drops descriptors that are sent to it, so that a worker
+    /// cannot pile them up in the host.
+    pub(crate) fn without_descriptors() -> Self {
+        Self { without_descriptors: true, ..Self::default() }
+    }
+
     /// Reads once. `Ok(false)` says that nothing was there, which only a non-blocking read says.
     pub(crate) fn fill(&mut self, socket: impl AsFd, flags: RecvFlags) -> Result<bool, WireError> {
         self.bytes.resize(self.bytes.len() + READ_SIZE, 0);
         let old = self.bytes.len() - READ_SIZE;
+        if self.without_descriptors {
+            let read = loop {
+                match recv(socket.as_fd(), &mut self.bytes[old..], flags) {
+                    Err(Errno::INTR) => {}
+                    other => break other.map(|(_, count)| count),
+                }
+            };
+            self.bytes.truncate(old + read.unwrap_or(0));
+            return arrived(read);
+        }
         let mut space = [MaybeUninit::uninit(); ANCILLARY];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let read = loop {
@@ -139,10 +198,7 @@ impl Inbox {
             Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => {
                 Err(std::io::Error::other("descriptors were cut off").into())
             }
-            Ok(message) if message.bytes == 0 => Err(WireError::Closed),
-            Ok(_) => Ok(true),
-            Err(Errno::AGAIN) => Ok(false),
-            Err(error) => Err(failed(error)),
+            read => arrived(read.map(|message| message.bytes)),
         }
     }
 
@@ -157,13 +213,14 @@ impl Inbox {
             .pop_front()
             .ok_or_else(|| std::io::Error::other("a descriptor is missing").into())
     }
+}
 
-    /// Drops descriptors that nobody asked for; a worker may not pile them up in the host.
-    pub(crate) fn refuse_descriptors(&self) -> Result<(), WireError> {
-        if self.descriptors.is_empty() {
-            return Ok(());
-        }
-        Err(std::io::Error::other("a worker sent descriptors").into())
+fn arrived(read: Result<usize, Errno>) -> Result<bool, WireError> {
+    match read {
+        Ok(0) => Err(WireError::Closed),
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(error) => Err(failed(error)),
     }
 }
 
@@ -171,30 +228,73 @@ impl Inbox {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail")]
     use super::*;
-    use crate::wire::{Invoke, ToWorker};
+    use crate::wire::{FromWorker, Invoke, ToWorker};
     use std::os::unix::net::UnixStream;
 
-    fn cancel_with(directory: &std::fs::File, pair: &(UnixStream, UnixStream)) -> Inbox {
-        send_frame(&pair.0, &ToWorker::Cancel, &[directory.as_fd()]).unwrap();
-        let mut inbox = Inbox::default();
-        assert!(inbox.fill(&pair.1, RecvFlags::empty()).unwrap());
-        inbox
+    fn cancel_with(directory: &std::fs::File, to: &UnixStream) {
+        let descriptors = [directory.as_fd()];
+        let mut frame = Outgoing::new(&ToWorker::Cancel, &descriptors).unwrap();
+        assert!(frame.push(to.as_fd()).unwrap() && frame.is_sent());
     }
 
     #[test]
     fn a_descriptor_arrives_with_its_frame() {
-        let pair = UnixStream::pair().unwrap();
-        let mut inbox = cancel_with(&tempfile::tempfile().unwrap(), &pair);
+        let (one, two) = UnixStream::pair().unwrap();
+        cancel_with(&tempfile::tempfile().unwrap(), &one);
+        let mut inbox = Inbox::default();
+        assert!(inbox.fill(&two, RecvFlags::empty()).unwrap());
         assert!(matches!(inbox.next().unwrap(), Some(ToWorker::Cancel)));
         assert!(inbox.descriptor().is_ok());
         assert!(inbox.descriptor().is_err());
     }
 
     #[test]
-    fn an_unasked_descriptor_is_noticed() {
-        let pair = UnixStream::pair().unwrap();
-        let inbox = cancel_with(&tempfile::tempfile().unwrap(), &pair);
-        assert!(inbox.refuse_descriptors().is_err());
+    fn a_descriptor_that_nobody_asked_for_is_dropped_before_its_frame_is_whole() {
+        let (one, two) = UnixStream::pair().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        cancel_with(&std::fs::File::from(OwnedFd::from(writer)), &one);
+        let mut inbox = Inbox::without_descriptors();
+        assert!(inbox.fill(&two, RecvFlags::empty()).unwrap());
+        assert!(matches!(inbox.next().unwrap(), Some(ToWorker::Cancel)));
+        let mut end = Vec::new();
+        std::io::Read::read_to_end(&mut { reader }, &mut end).unwrap();
+        assert!(end.is_empty(), "the pipe is at its end: nobody holds its other side");
+    }
+
+    #[tokio::test]
+    async fn a_side_that_does_not_read_stops_nobody_else() {
+        let (one, two) = tokio::net::UnixStream::pair().unwrap();
+        let call = Invoke::Function {
+            interface: None,
+            name: "f".into(),
+            args: "x".repeat(4 * 1024 * 1024),
+        };
+        let sent = tokio::select! {
+            biased;
+            sent = send_when_ready(&one, &call, &[]) => Some(sent),
+            () = tokio::task::yield_now() => None,
+        };
+        assert!(sent.is_none());
+        drop(two);
+    }
+
+    #[tokio::test]
+    async fn a_side_that_never_stops_talking_stops_nobody_else() {
+        let (one, two) = tokio::net::UnixStream::pair().unwrap();
+        let frame = encode(&FromWorker::WantStdin).unwrap();
+        let flood = frame.repeat(2000);
+        assert!(one.try_write(&flood).unwrap() > 1000 * frame.len());
+        let mut inbox = Inbox::without_descriptors();
+        let listen = async {
+            loop {
+                receive::<FromWorker>(&two, &mut inbox).await.unwrap();
+            }
+        };
+        tokio::select! {
+            biased;
+            () = listen => {}
+            () = tokio::task::yield_now() => {}
+        }
     }
 
     #[test]
@@ -202,7 +302,7 @@ mod tests {
         let pair = UnixStream::pair().unwrap();
         let args = "x".repeat(4 * 1024 * 1024);
         let call = Invoke::Function { interface: None, name: "f".into(), args: args.clone() };
-        let writer = std::thread::spawn(move || send_frame(&pair.0, &call, &[]).unwrap());
+        let writer = std::thread::spawn(move || send_frame(&pair.0, &call).unwrap());
         let mut inbox = Inbox::default();
         let received: Invoke = loop {
             inbox.fill(&pair.1, RecvFlags::empty()).unwrap();

@@ -1,5 +1,6 @@
 //! Compiling a tool: hostile bytes in, native code out, in a process that has nothing else.
 
+use super::hearsay;
 use super::watch::cpu_exhausted;
 use super::worker::{Worker, WorkerProgram, lost};
 use crate::cache::{Cache, Entry};
@@ -57,6 +58,7 @@ impl Compiler {
         worker.arm(self.arm(), &[]).await?;
         worker
             .send(&ToWorker::Compile, &[tool.as_fd(), draft.artifact().as_fd()])
+            .await
             .map_err(|error| lost(&error))?;
         let Some(pid) = worker.id() else {
             return Err(Fault::new(codes::WORKER_DIED, "the compiling worker is gone"));
@@ -74,7 +76,7 @@ impl Compiler {
                 let _ = worker.reap().await;
                 Ok(entry)
             }
-            Ok(FromWorker::Refused(fault)) => Err(fault),
+            Ok(FromWorker::Refused(fault)) => Err(hearsay::fault(fault)),
             Ok(_) => Err(Fault::new(codes::WORKER_DIED, "a compiling worker spoke out of turn")),
             Err(WireError::Closed) => {
                 let autopsy = worker.autopsy().await;

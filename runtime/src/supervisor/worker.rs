@@ -1,6 +1,6 @@
 //! One worker process, as the host holds it.
 
-use crate::channel::{Inbox, receive, send_frame};
+use crate::channel::{Inbox, receive, send_when_ready};
 use crate::confinement::{Confinement, Layer, Requirement};
 use crate::wire::{Arm, Fault, FromWorker, ToWorker, WireError};
 use std::ffi::OsString;
@@ -9,12 +9,19 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use writ_broker::codes;
 
 /// The most that is kept of a dying worker's last words, bytes.
 const LAST_WORDS: u64 = 4096;
+
+/// How long a killed worker's last words may take to arrive.
+const LAST_WORDS_GRACE: Duration = Duration::from_millis(100);
+
+/// How long a worker may take to confine itself: milliseconds, and more on a busy machine.
+const ARM_GRACE: Duration = Duration::from_secs(10);
 
 /// How a worker is started: our own binary with a hidden subcommand.
 #[derive(Debug, Clone)]
@@ -53,7 +60,7 @@ impl Worker {
         Ok(Self {
             child,
             control: tokio::net::UnixStream::from_std(control)?,
-            inbox: Inbox::default(),
+            inbox: Inbox::without_descriptors(),
             egress: Some(egress),
         })
     }
@@ -71,8 +78,12 @@ impl Worker {
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<Confinement, Fault> {
         let require = arm.require;
-        self.send(&ToWorker::Arm(arm), descriptors).map_err(|error| lost(&error))?;
-        let confinement = match self.next().await {
+        let answer = tokio::time::timeout(ARM_GRACE, async {
+            self.send(&ToWorker::Arm(arm), descriptors).await?;
+            self.next().await
+        });
+        let late = |_| Fault::new(codes::WORKER_DIED, "a worker did not confine itself in time");
+        let confinement = match answer.await.map_err(late)? {
             Ok(FromWorker::Armed(confinement)) => confinement,
             Ok(_) => {
                 return Err(Fault::new(codes::WORKER_DIED, "a worker spoke before it was armed"));
@@ -93,19 +104,17 @@ impl Worker {
     }
 
     /// Sends one message.
-    pub fn send(
+    pub async fn send(
         &self,
         message: &ToWorker,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), WireError> {
-        send_frame(&self.control, message, descriptors)
+        send_when_ready(&self.control, message, descriptors).await
     }
 
     /// Waits for the next message. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FromWorker, WireError> {
-        let message = receive(&self.control, &mut self.inbox).await?;
-        self.inbox.refuse_descriptors()?;
-        Ok(message)
+        receive(&self.control, &mut self.inbox).await
     }
 
     /// Kills the process at once, whatever it is doing; [`reap`](Self::reap) waits for it to be gone.
@@ -121,12 +130,17 @@ impl Worker {
 
     /// Waits for a process that hung up on its own and says what became of it.
     pub async fn autopsy(&mut self) -> Autopsy {
+        // First: one that hung up may well live on. A process that is dying keeps its own signal.
+        self.kill();
         let mut words = Vec::new();
         if let Some(stderr) = self.child.stderr.take() {
-            // What cannot be read is not said.
-            let _ = stderr.take(LAST_WORDS).read_to_end(&mut words).await;
+            let read = async {
+                // What cannot be read is not said.
+                let _ = stderr.take(LAST_WORDS).read_to_end(&mut words).await;
+            };
+            // The other end may live on as well, in a message that nobody will read.
+            let _ = tokio::time::timeout(LAST_WORDS_GRACE, read).await;
         }
-        self.kill();
         let signal = self.reap().await.ok().and_then(|status| status.signal());
         Autopsy { signal, last_words: String::from_utf8_lossy(&words).trim().to_owned() }
     }

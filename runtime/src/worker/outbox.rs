@@ -1,6 +1,7 @@
 //! The worker's way to speak: one frame after the other, blocking until the host has room.
 
 use crate::channel::send_frame;
+use crate::outcome::LimitName;
 use crate::record::{Record, Recorder};
 use crate::wire::FromWorker;
 use std::os::fd::OwnedFd;
@@ -17,7 +18,7 @@ impl Outbox {
 
     /// Sends one message. Without a host there is nobody to work for, so a failure ends the process.
     pub(crate) fn send(&self, message: &FromWorker) {
-        if send_frame(&*self.0, message, &[]).is_err() {
+        if send_frame(&*self.0, message).is_err() {
             std::process::exit(125);
         }
     }
@@ -28,4 +29,7 @@ impl Recorder for Outbox {
     fn record(&self, record: Record) {
         self.send(&FromWorker::Record(record));
     }
+
+    /// The host says it of a call; a worker only reports its own end.
+    fn over_limit(&self, _: LimitName) {}
 }

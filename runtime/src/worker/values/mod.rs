@@ -44,6 +44,7 @@ mod write;
 pub use caps::{Caps, MAX_DEPTH, MAX_NODES};
 pub use error::{Problem, ValueError};
 pub use escape::escaped;
+pub(crate) use escape::push_json_string;
 pub use shape::{AsyncType, FunctionShape, NotCallable, Shape};
 pub use strict::parse_json;
 

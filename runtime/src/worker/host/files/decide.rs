@@ -19,7 +19,7 @@ pub fn decide(op: FileOp, base: &str, relative: &str, access: Access) -> Decisio
             what: "file".to_owned(),
             target: join(base, relative),
             reason: "the directory is granted for reading only".to_owned(),
-            help: Some(format!("grant \"{}\" with access = \"write\"", base.escape_debug())),
+            help: Some(write_advice(base)),
         });
     }
     Decision::Allow(())
@@ -32,8 +32,16 @@ pub(super) fn outside(base: &str, relative: &str, reason: &str) -> Refusal {
         what: "file".to_owned(),
         target: join(base, relative),
         reason: reason.to_owned(),
-        help: Some("grant the directory that it leads to".to_owned()),
+        help: Some(OUTSIDE_ADVICE.to_owned()),
     }
+}
+
+/// The way out for a path that leads out of its directory.
+pub(crate) const OUTSIDE_ADVICE: &str = "grant the directory that it leads to";
+
+/// The way out for a write below a directory granted for reading.
+pub(crate) fn write_advice(base: &str) -> String {
+    format!("grant \"{}\" with access = \"write\"", base.escape_debug())
 }
 
 /// Tells whether a path is absolute or climbs above where it starts, read without following links.

@@ -15,6 +15,7 @@ pub mod p1;
 pub mod p2;
 
 pub use decide::decide;
+pub(crate) use decide::{OUTSIDE_ADVICE, write_advice};
 pub use disk::{DiskBudget, OverDisk};
 pub use guard::FilesGuard;
 

@@ -1,0 +1,62 @@
+//! The worker of a task, with what hangs on it.
+
+use super::watch::{cpu_used, no_longer_runs};
+use super::worker::Worker;
+use crate::confinement::Confinement;
+use crate::gate::{EgressUsage, GateLink};
+use crate::outcome::{LimitName, Outcome};
+use crate::wire::Fault;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use writ_broker::Grant;
+
+/// An armed worker and the gate's side of it.
+pub(super) struct Running {
+    pub(super) worker: Worker,
+    pub(super) link: GateLink,
+    pub(super) over_limit: mpsc::UnboundedReceiver<LimitName>,
+    pub(super) confinement: Confinement,
+}
+
+impl Running {
+    pub(super) fn egress(&self) -> EgressUsage {
+        self.link.usage()
+    }
+
+    pub(super) fn cpu(&self) -> Duration {
+        self.worker.id().and_then(cpu_used).unwrap_or_default()
+    }
+
+    /// Kills the worker, cuts its connections and waits until both are gone. Returns when the guest
+    /// had stopped; giving its memory back takes longer.
+    pub(super) async fn end(mut self) -> Instant {
+        self.worker.kill();
+        self.link.close();
+        self.link.closed().await;
+        if let Some(pid) = self.worker.id() {
+            no_longer_runs(pid).await;
+        }
+        let stopped = Instant::now();
+        // It was killed: how it ended is known.
+        let _ = self.worker.reap().await;
+        stopped
+    }
+
+    /// Says how a call ended whose worker hung up.
+    pub(super) async fn died(mut self, cpu: Duration, grant: &Grant) -> Result<Outcome, Fault> {
+        const SIGXFSZ: i32 = 25;
+        self.link.close();
+        self.link.closed().await;
+        let autopsy = self.worker.autopsy().await;
+        let limit = if cpu >= Duration::from_millis(grant.limits.cpu_ms) {
+            LimitName::Cpu
+        } else if autopsy.signal == Some(SIGXFSZ) {
+            LimitName::Disk
+        } else if autopsy.out_of_memory() {
+            LimitName::Memory
+        } else {
+            return Err(autopsy.fault());
+        };
+        Ok(Outcome::OverLimit { limit })
+    }
+}
