@@ -7,6 +7,7 @@ use writ_broker::Grant;
 use writ_runtime::cache::{Cache, DEFAULT_BOUND, Entry, Lookup};
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
+use writ_runtime::outcome::LimitName;
 use writ_runtime::outcome::Outcome;
 use writ_runtime::record::{Record, Recorder};
 use writ_runtime::supervisor::{
@@ -54,6 +55,8 @@ struct Forget;
 
 impl Recorder for Forget {
     fn record(&self, _: Record) {}
+
+    fn over_limit(&self, _: LimitName) {}
 }
 
 impl Host {

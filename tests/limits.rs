@@ -1,6 +1,7 @@
 //! Every bound by its name: a guest that runs into it, and an honest one just below it.
 
 use crate::harness::{Writ, guest};
+use crate::verdict::Verdict;
 use serde_json::{Value, json};
 use writ_broker::limits::{FIELDS, Unit};
 
@@ -235,9 +236,28 @@ fn cpu() {
 #[test]
 fn the_life_of_the_task() {
     let spins = Writ::run(&guest("limits")).args(&["--ttl", "200ms", "--", "spin"]);
-    over(&spins.json(), "wall");
+    over(&spins.json(), "ttl");
     let honest = Writ::run(&guest("limits")).args(&["--ttl", "1m", "--", "sleep", "0"]);
     ok(&honest.json());
+}
+
+#[test]
+fn denials() {
+    for fixture in ["files", "files-p1"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("honest"), "honest").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("out")).unwrap();
+        let tries = |words: &[&str]| {
+            let run = Writ::run(&guest(fixture)).read(folder.path(), "/src");
+            Verdict::of(run.args(&["--limit", "denials=10", "--"]).args(words))
+        };
+        let stubborn = tries(&["open-loop", "/src/out", "1000"]);
+        stubborn.over("denials");
+        assert_eq!(stubborn.report["denials"].as_array().unwrap().len(), 11, "{stubborn:#?}");
+        let curious = tries(&["read", "/src/out"]);
+        curious.denied(&[("D0202", "/src/out")]).failed("error ");
+        tries(&["read", "/src/honest"]).worked("ok ");
+    }
 }
 
 /// Output that is cut off is no failure: the guest is not told, and the report is.

@@ -97,6 +97,9 @@ impl Verdict {
     pub(crate) fn over(&self, limit: &str) -> &Self {
         assert_eq!(self.report["outcome"], "over_limit", "{self:#?}");
         assert_eq!(self.report["limit"], limit, "{self:#?}");
+        let ends = self.events.iter().filter(|event| event["decision"] == "over_limit");
+        let ends: Vec<_> = ends.map(|event| &event["limit"]).collect();
+        assert_eq!(ends, [limit], "{self:#?}");
         assert_eq!(self.report["exit_code"], 7, "{self:#?}");
         self
     }

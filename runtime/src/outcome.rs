@@ -29,7 +29,10 @@ pub enum Outcome {
 /// The bounds by the names that a person reads and a grant file uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is documented on the field of the same name in Limits")]
+#[expect(
+    missing_docs,
+    reason = "each is documented on the field of the same name in Limits, and Ttl in Grant"
+)]
 pub enum LimitName {
     Memory,
     Tables,
@@ -48,4 +51,6 @@ pub enum LimitName {
     HostcallBytes,
     RandomBytes,
     Disk,
+    Denials,
+    Ttl,
 }

@@ -1,5 +1,6 @@
 //! Where decisions go. One record per decision, written by the code that decided.
 
+use crate::outcome::LimitName;
 use serde::{Deserialize, Serialize};
 use writ_broker::Refusal;
 
@@ -18,4 +19,7 @@ pub struct Record {
 pub trait Recorder: Send + Sync {
     /// Records one decision; returns only once the effect may happen.
     fn record(&self, record: Record);
+
+    /// Records that a bound ended a call; called once for the call, by the host.
+    fn over_limit(&self, limit: LimitName);
 }

@@ -1,8 +1,10 @@
 //! The decisions of one run: each is one structured event, and refusals are kept for the report.
 
+use super::report::words;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use writ_broker::Refusal;
 use writ_broker::text::printable;
+use writ_runtime::outcome::LimitName;
 use writ_runtime::record::{Record, Recorder};
 
 /// How many refusals a report lists. A guest may cause any number; the rest is counted.
@@ -46,7 +48,8 @@ impl Denials {
 
 impl Recorder for Denials {
     fn record(&self, record: Record) {
-        let (task, what, target) = (&*self.task, &*record.what, printable(&record.target));
+        let (task, target) = (&*self.task, printable(&record.target));
+        let what = &*printable(&record.what);
         let Some(refusal) = record.refusal else {
             tracing::info!(target: "writ::decision", task, what, %target, decision = "allow");
             return;
@@ -61,5 +64,10 @@ impl Recorder for Denials {
         } else {
             kept.omitted += 1;
         }
+    }
+
+    fn over_limit(&self, limit: LimitName) {
+        let limit = words(limit);
+        tracing::warn!(target: "writ::decision", task = &*self.task, decision = "over_limit", limit);
     }
 }

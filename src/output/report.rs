@@ -198,7 +198,10 @@ impl RunReport {
             say(Weight::Warning, None, &what, Some(&help));
         }
         if let Some(limit) = self.limit {
-            let help = format!("raise it with `--limit {}=…`", words(limit));
+            let help = match limit {
+                LimitName::Ttl => "give the task more time with `--ttl …`".to_owned(),
+                limit => format!("raise it with `--limit {}=…`", words(limit)),
+            };
             let what = format!("tool \"{tool}\" was ended: it hit the limit `{}`", words(limit));
             let code = codes::for_limit(&words(limit));
             say(Weight::Error, code.as_ref().map(Code::as_str), &what, Some(&help));
@@ -265,7 +268,8 @@ pub(crate) fn exit_code_of(error: &anyhow::Error) -> (Option<Code>, u8) {
     (Some(fault.code.clone()), exit)
 }
 
-fn words(limit: LimitName) -> String {
+/// The bound's name, as a grant file spells it.
+pub(super) fn words(limit: LimitName) -> String {
     serde_json::to_value(limit)
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))

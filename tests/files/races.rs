@@ -13,6 +13,7 @@ use writ_broker::Grant;
 use writ_broker::grant::{Flags, Place};
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
+use writ_runtime::outcome::LimitName;
 use writ_runtime::record::{Record, Recorder};
 use writ_runtime::supervisor::{Task, TaskSettings, WorkerProgram};
 
@@ -106,6 +107,8 @@ struct Nobody;
 
 impl Recorder for Nobody {
     fn record(&self, _: Record) {}
+
+    fn over_limit(&self, _: LimitName) {}
 }
 
 /// Starts a task with a grant of `web` that was decided before `between` happened.

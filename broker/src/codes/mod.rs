@@ -4,28 +4,36 @@ mod explain;
 
 pub use explain::{Explanation, explain, explanations, near};
 
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// A stable message code such as `D0102`; codes are never reused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Code(Cow<'static, str>);
+/// A stable message code such as `D0102`; codes are never reused, and no other text is one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Code(&'static str);
 
 impl Code {
     pub(crate) const fn new(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(text)
     }
 
     /// Returns the code's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = ALL.iter().find(|code| **code == text);
+        known.map(|code| Self(code)).ok_or_else(|| D::Error::custom("there is no such code"))
     }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0)
     }
 }
 
@@ -222,6 +230,10 @@ codes! {
     LIMIT_RANDOM_BYTES = "L0116";
     /// Bytes written to files by the task.
     LIMIT_DISK = "L0117";
+    /// Refused effects of one call.
+    LIMIT_DENIALS = "L0118";
+    /// The life of the whole task.
+    LIMIT_TTL = "L0119";
     /// The worker is confined less than required.
     CONFINEMENT = "C0101";
     /// An entry of the compile cache failed authentication.
@@ -236,7 +248,7 @@ codes! {
 
 /// Returns the code of a limit by the name that a grant file uses.
 pub fn for_limit(name: &str) -> Option<Code> {
-    const LIMITS: [Code; 17] = [
+    const LIMITS: [Code; 18] = [
         LIMIT_MEMORY,
         LIMIT_TABLES,
         LIMIT_INSTANCES,
@@ -254,7 +266,12 @@ pub fn for_limit(name: &str) -> Option<Code> {
         LIMIT_HOSTCALL_BYTES,
         LIMIT_RANDOM_BYTES,
         LIMIT_DISK,
+        LIMIT_DENIALS,
     ];
+    // Not among the limits of a grant, but a bound like them.
+    if name == "ttl" {
+        return Some(LIMIT_TTL);
+    }
     let index = crate::limits::FIELDS.iter().position(|field| field.name == name)?;
     LIMITS.get(index).cloned()
 }

@@ -71,6 +71,8 @@ fields! {
         "the host makes that much for a single call of the guest, which cannot be interrupted";
     "disk" Size disk max 1024 * GIB,
         "what a tool writes stays after it has ended";
+    "denials" Count denials max 100_000,
+        "each denial is a record that is kept, and nobody reads so many";
 }
 
 /// Sets standard output and standard error alike.

@@ -45,6 +45,8 @@ pub struct Limits {
     pub random_bytes: u64,
     /// Bytes written to files by the task; also the largest size of one file.
     pub disk: u64,
+    /// Effects inside the machine that one call may be refused; each is a record.
+    pub denials: u64,
 }
 
 impl Default for Limits {
@@ -69,6 +71,7 @@ impl Default for Limits {
             hostcall_bytes: 16 * MIB,
             random_bytes: MIB,
             disk: 1024 * MIB,
+            denials: 10_000,
         }
     }
 }

@@ -49,6 +49,8 @@ impl Recorder for Records {
         }
         self.list.lock().unwrap().push(record);
     }
+
+    fn over_limit(&self, _: LimitName) {}
 }
 
 /// The host's side of a test, before there is a task.

@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
 use super::egress::EgressClient;
+use crate::outcome::LimitName;
 use crate::record::{Record, Recorder};
 
 /// Keeps every record in order.
@@ -21,6 +22,8 @@ impl Recorder for Kept {
     fn record(&self, record: Record) {
         self.0.lock().unwrap().push(record);
     }
+
+    fn over_limit(&self, _: LimitName) {}
 }
 
 impl Kept {
