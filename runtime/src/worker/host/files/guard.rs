@@ -12,6 +12,7 @@ use writ_broker::{Code, Decision, FileOp, codes};
 
 use super::decide::{decide, join, outside};
 use super::disk::DiskBudget;
+use super::links::LinkError;
 use super::open::{Kind, leads_outside};
 use crate::record::Recorder;
 use crate::worker::host::refuse::{never, refuse};
@@ -164,11 +165,25 @@ impl FilesGuard {
     }
 
     /// Records a link that would lead a host tool out of the granted directory.
-    pub(super) fn link_out(&self, node: &Node, relative: &str) -> Refused {
-        let reason = "the link would lead out of the granted directory";
+    fn link_out(&self, node: &Node, relative: &str) -> Refused {
+        let reason = "a link would lead out of the granted directory";
         let target = join(&node.path, relative);
         refuse(self.recorder.as_ref(), never(codes::OUTSIDE, "file", target, reason));
         Refused::Outside
+    }
+
+    /// Records why a link was not made or something not moved; an ordinary error comes back.
+    pub(super) fn not_linked(
+        &self,
+        node: &Node,
+        relative: &str,
+        error: LinkError,
+    ) -> Result<Refused, Errno> {
+        match error {
+            LinkError::LeadsOut => Ok(self.link_out(node, relative)),
+            LinkError::OtherDevice => Err(Errno::XDEV),
+            LinkError::Errno(errno) => self.kernel_said(node, relative, errno).ok_or(errno),
+        }
     }
 
     /// Records what the kernel refused after the grant allowed it, or returns `None` if the error is

@@ -1,10 +1,12 @@
 //! The guard for core modules: `wasi_snapshot_preview1`, with wasmtime behind it.
 //!
 //! Wasmtime's own functions keep the descriptors and do the work. The ones that name a path or change
-//! a descriptor are shadowed: each decides first and calls wasmtime's function only if it may.
+//! a descriptor are shadowed: each decides first and calls wasmtime's function only if it may. Links are
+//! made and things moved by [`links`], which must hold the directory that it decided on.
 //! A special file is looked for just before wasmtime opens the path, so a host program that exchanges
 //! a file for a FIFO between the two could block the guest; the guest itself cannot make one.
 
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ const FIRST_PREOPEN: u32 = 3;
 
 /// `errno` values of `wasi_snapshot_preview1`.
 const ACCES: i32 = 2;
+const BADF: i32 = 8;
 const DQUOT: i32 = 19;
 const ROFS: i32 = 69;
 const PERM: i32 = 63;
@@ -62,6 +65,12 @@ struct Allowed {
     node: Node,
     dir: Arc<File>,
     perms: FsPerms,
+}
+
+impl Allowed {
+    fn place<'p>(&'p self, path: &'p str) -> Place<'p> {
+        Place::new(&self.node.root, &self.dir, path)
+    }
 }
 
 impl P1Guard {
@@ -181,39 +190,26 @@ impl P1Guard {
         }
     }
 
-    /// Decides on something that is to have another name; both sides must be writable.
-    fn ask_move(&mut self, old: (i32, &str), new: (i32, &str)) -> Result<Option<Allowed>, i32> {
-        let from = self.ask(FileOp::Write, old.0, old.1)?;
-        let to = self.ask(FileOp::Write, new.0, new.1)?;
-        let (Some(from), Some(to)) = (from, to) else { return Ok(None) };
-        let old = Place::new(&from.node.root, &from.dir, old.1);
-        let moved = links::may_move(old, Place::new(&to.node.root, &to.dir, new.1));
-        self.link_error(moved, &to, new.1)?;
-        Ok(Some(to))
-    }
-
-    fn ask_symlink(&mut self, target: &str, fd: i32, path: &str) -> Result<Option<Allowed>, i32> {
-        let Some(at) = self.ask(FileOp::Write, fd, path)? else { return Ok(None) };
-        let stays = links::may_make(&at.node.root, &at.dir, target, path);
-        self.link_error(stays, &at, path)?;
-        Ok(Some(at))
-    }
-
-    /// Ordinary errors are left to wasmtime, which meets them again and words them for the guest.
-    fn link_error(
-        &self,
-        result: Result<(), LinkError>,
-        at: &Allowed,
-        path: &str,
+    /// Gives something another name; both sides must be writable.
+    fn moved(
+        &mut self,
+        old: (i32, &str),
+        new: (i32, &str),
+        act: fn(Place<'_>, Place<'_>) -> Result<(), LinkError>,
     ) -> Result<(), i32> {
-        match result {
-            Err(LinkError::LeadsOut) => Err(errno(self.files.link_out(&at.node, path))),
-            Err(LinkError::Errno(error)) => match self.files.kernel_said(&at.node, path, error) {
-                Some(refused) => Err(errno(refused)),
-                None => Ok(()),
-            },
-            Ok(()) => Ok(()),
-        }
+        let from = self.ask(FileOp::Write, old.0, old.1)?.ok_or(BADF)?;
+        let to = self.ask(FileOp::Write, new.0, new.1)?.ok_or(BADF)?;
+        let moved = act(from.place(old.1), to.place(new.1));
+        moved.map_err(|error| self.not_linked(error, &to, new.1))
+    }
+
+    fn symlink(&mut self, target: &str, fd: i32, path: &str) -> Result<(), i32> {
+        let at = self.ask(FileOp::Write, fd, path)?.ok_or(BADF)?;
+        links::make(target, at.place(path)).map_err(|error| self.not_linked(error, &at, path))
+    }
+
+    fn not_linked(&self, error: LinkError, at: &Allowed, path: &str) -> i32 {
+        self.files.not_linked(&at.node, path, error).map_or_else(kernel_errno, errno)
     }
 
     /// Records it if wasmtime or the kernel refused what was allowed; returns what the guest sees.
@@ -232,6 +228,29 @@ fn errno(refused: Refused) -> i32 {
         Refused::ReadOnly => ROFS,
         Refused::Outside => PERM,
         Refused::Access => ACCES,
+    }
+}
+
+/// Returns what the guest sees of an ordinary error. None is ever a success.
+fn kernel_errno(error: Errno) -> i32 {
+    match error {
+        Errno::BUSY => 10,
+        Errno::DQUOT => DQUOT,
+        Errno::EXIST => 20,
+        Errno::INVAL => 28,
+        Errno::ISDIR => 31,
+        Errno::LOOP => 32,
+        Errno::MFILE => 33,
+        Errno::MLINK => 34,
+        Errno::NAMETOOLONG => 37,
+        Errno::NFILE => 41,
+        Errno::NOENT => 44,
+        Errno::NOMEM => 48,
+        Errno::NOSPC => 51,
+        Errno::NOTDIR => NOTDIR,
+        Errno::NOTEMPTY => 55,
+        Errno::XDEV => 75,
+        _ => IO,
     }
 }
 

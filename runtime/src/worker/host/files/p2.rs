@@ -131,17 +131,16 @@ impl FilesView<'_> {
         }
     }
 
-    fn not_linked(&self, error: LinkError, node: &Node, path: &str) -> FsError {
-        match error {
-            LinkError::LeadsOut => self.guard.link_out(node, path).into(),
-            LinkError::Errno(errno) => self.not_opened(OpenError::Errno(errno), node, path),
+    fn not_linked(&self, error: LinkError, at: &Asked, path: &str) -> FsError {
+        match self.guard.not_linked(&at.node, path, error) {
+            Ok(refused) => refused.into(),
+            Err(errno) => types::ErrorCode::from(std::io::Error::from(errno)).into(),
         }
     }
 
     fn symlink_at(&mut self, fd: &Resource<Descriptor>, target: &str, path: &str) -> FsResult<()> {
-        let Asked { dir, node } = self.ask(FileOp::Write, fd, path)?;
-        links::make(&node.root, &dir.dir, target, path)
-            .map_err(|error| self.not_linked(error, &node, path))?;
+        let at = self.ask(FileOp::Write, fd, path)?;
+        links::make(target, at.place(path)).map_err(|error| self.not_linked(error, &at, path))?;
         Ok(self.guard.disk().take_entry()?)
     }
 
@@ -156,17 +155,16 @@ impl FilesView<'_> {
         Ok(self.table.push(counted)?)
     }
 
-    /// Decides on something that is to have another name, at `new`; both sides must be writable.
-    fn ask_move(
+    /// Gives something another name, at `new`; both sides must be writable.
+    fn moved(
         &mut self,
         (old_fd, old): (&Resource<Descriptor>, &str),
         (new_fd, new): (&Resource<Descriptor>, &str),
-    ) -> FsResult<(Asked, Asked)> {
+        act: fn(links::Place<'_>, links::Place<'_>) -> Result<(), LinkError>,
+    ) -> FsResult<()> {
         let from = self.ask(FileOp::Write, old_fd, old)?;
         let to = self.ask(FileOp::Write, new_fd, new)?;
-        links::may_move(from.place(old), to.place(new))
-            .map_err(|error| self.not_linked(error, &to.node, new))?;
-        Ok((from, to))
+        act(from.place(old), to.place(new)).map_err(|error| self.not_linked(error, &to, new))
     }
 }
 

@@ -7,9 +7,14 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as inner, WasiSnapshotPrevi
 use wiggle::GuestMemory;
 use writ_broker::FileOp::{self, Read, Write};
 
-use super::{Allowed, P1Guard, P1View, glance};
+use super::{Allowed, P1Guard, P1View, glance, links};
 
 const MODULE: &str = "wasi_snapshot_preview1";
+
+/// `errno.success`, of a call that was done here: wasmtime's own function is not called after it.
+const SUCCESS: i32 = 0;
+/// `errno.inval`.
+const INVAL: i32 = 28;
 
 /// `lookupflags.symlink_follow`.
 const FOLLOW: i32 = 1;
@@ -148,24 +153,34 @@ fn shadow_links<T: Send + 'static>(
         path_symlink(target: i32, target_len: i32, fd: i32, ptr: i32, len: i32),
         |guard, memory, target, target_len, fd, ptr, len| {
             let texts = (text(memory, target, target_len), text(memory, ptr, len));
-            let (Some(target), Some(path)) = texts else { return Ok(Call::unknown()) };
-            let at = guard.ask_symlink(target, fd, path)?;
-            Ok(Call { at, path: path.to_owned(), follow: false, directory: None, makes: true })
+            let (Some(target), Some(path)) = texts else { return Ok(()) };
+            guard.symlink(target, fd, path)?;
+            guard.made();
+            Err(SUCCESS)
         },
-        |guard, memory, call, errno, _, _, _, _, _| ended(guard, memory, call, errno));
+        |_, _, (), errno, _, _, _, _, _| errno);
     guarded!(linker, get,
         path_link(fd: i32, look: i32, ptr: i32, len: i32, new_fd: i32, new_ptr: i32, new_len: i32),
-        |guard, memory, fd, _, ptr, len, new_fd, new_ptr, new_len| {
-            let call = renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))?;
-            Ok(Call { makes: true, ..call })
+        |guard, memory, fd, look, ptr, len, new_fd, new_ptr, new_len| {
+            let texts = (text(memory, ptr, len), text(memory, new_ptr, new_len));
+            let (Some(old), Some(new)) = texts else { return Ok(()) };
+            if look & FOLLOW != 0 {
+                return Err(INVAL);
+            }
+            guard.moved((fd, old), (new_fd, new), links::hard_link)?;
+            guard.made();
+            Err(SUCCESS)
         },
-        |guard, memory, call, errno, _, _, _, _, _, _, _| ended(guard, memory, call, errno));
+        |_, _, (), errno, _, _, _, _, _, _, _| errno);
     guarded!(linker, get,
         path_rename(fd: i32, ptr: i32, len: i32, new_fd: i32, new_ptr: i32, new_len: i32),
         |guard, memory, fd, ptr, len, new_fd, new_ptr, new_len| {
-            renaming(guard, memory, (fd, ptr, len), (new_fd, new_ptr, new_len))
+            let texts = (text(memory, ptr, len), text(memory, new_ptr, new_len));
+            let (Some(old), Some(new)) = texts else { return Ok(()) };
+            guard.moved((fd, old), (new_fd, new), links::rename)?;
+            Err(SUCCESS)
         },
-        |guard, memory, call, errno, _, _, _, _, _, _| ended(guard, memory, call, errno));
+        |_, _, (), errno, _, _, _, _, _, _| errno);
     Ok(())
 }
 
@@ -247,18 +262,6 @@ fn call(
     let Some(path) = text(memory, ptr, len) else { return Ok(Call::unknown()) };
     let at = guard.ask(op, fd, path)?;
     Ok(Call { at, path: path.to_owned(), follow, directory: None, makes: false })
-}
-
-fn renaming(
-    guard: &mut P1Guard,
-    memory: &[u8],
-    old: (i32, i32, i32),
-    new: (i32, i32, i32),
-) -> Result<Call, i32> {
-    let texts = (text(memory, old.1, old.2), text(memory, new.1, new.2));
-    let (Some(old_path), Some(path)) = texts else { return Ok(Call::unknown()) };
-    let at = guard.ask_move((old.0, old_path), (new.0, path))?;
-    Ok(Call { at, path: path.to_owned(), follow: false, directory: None, makes: false })
 }
 
 fn ended(guard: &mut P1Guard, _memory: &[u8], call: Call, errno: i32) -> i32 {

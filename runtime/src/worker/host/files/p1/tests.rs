@@ -220,6 +220,51 @@ async fn a_guest_cannot_leave_a_link_that_leads_a_later_tool_out() {
     assert_eq!(guest.codes().len(), 4);
 }
 
+/// Makes directories below `out` one in the other, as deep as no system call could name at once.
+fn nest(out: &std::path::Path, levels: usize) {
+    let mut here = std::fs::File::open(out).unwrap();
+    for _ in 0..levels {
+        rustix::fs::mkdirat(&here, "d", rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+        let flags = rustix::fs::OFlags::PATH;
+        let next = rustix::fs::openat(&here, "d", flags, rustix::fs::Mode::empty()).unwrap();
+        here = next.into();
+    }
+}
+
+#[tokio::test]
+async fn a_link_too_deep_to_be_measured_is_not_made_nor_moved_there() {
+    let mut guest = Guest::new().await;
+    nest(&guest.out, 257);
+    let deep = "d/".repeat(257);
+    let target = "../".repeat(300) + "home/u/x";
+    assert_eq!(guest.symlink(&target, OUT, &format!("{deep}l")).await, PERM);
+    assert!(guest.out.join(format!("{deep}l")).symlink_metadata().is_err(), "nothing is made");
+    assert_eq!(guest.codes(), [format!("D0202 /out/{deep}l")]);
+
+    // Placed by the host; the guest moves it from there to the top.
+    symlink("../x", guest.out.join(format!("{deep}l"))).unwrap();
+    assert_eq!(guest.rename((OUT, &format!("{deep}l")), (OUT, "l")).await, PERM);
+    assert!(guest.out.join("l").symlink_metadata().is_err());
+    let [old, old_len] = guest.put(1000, &format!("{deep}l"));
+    let [new, new_len] = guest.put(3000, "l");
+    let link = [Val::I32(OUT), Val::I32(0), old, old_len, Val::I32(OUT), new, new_len];
+    assert_eq!(guest.call("path_link", &link).await, PERM);
+    assert_eq!(guest.codes().len(), 3);
+
+    let less = "d/".repeat(200);
+    assert_eq!(guest.symlink("../x", OUT, &format!("{less}l")).await, SUCCESS);
+    assert_eq!(guest.rename((OUT, &format!("{less}l")), (OUT, "d/l")).await, SUCCESS);
+}
+
+/// Whatever keeps the look from being taken (no descriptor is left, say) is no yes.
+#[test]
+fn no_error_of_the_kernel_is_a_success() {
+    for code in 1..200 {
+        assert_ne!(kernel_errno(Errno::from_raw_os_error(code)), SUCCESS, "{code}");
+    }
+    assert_eq!(kernel_errno(Errno::MFILE), 33);
+}
+
 #[tokio::test]
 async fn descriptors_keep_their_names_through_open_close_and_renumber() {
     let mut guest = Guest::new().await;

@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 use writ_broker::FileOp;
 
-use super::{FilesView, Node, Wish};
+use super::{FilesView, Node, Wish, links};
 
 type Fd = Resource<Descriptor>;
 
@@ -127,9 +127,10 @@ impl types::HostDescriptor for FilesView<'_> {
         new_fd: Fd,
         new: String,
     ) -> FsResult<()> {
-        let (_, to) = self.ask_move((&old_fd, &old), (&new_fd, &new))?;
-        let done = self.inner().link_at(old_fd, flags, old, new_fd, new.clone()).await;
-        self.after(done, &to, &new, false)?;
+        if follows(flags) {
+            return Err(types::ErrorCode::Invalid.into());
+        }
+        self.moved((&old_fd, &old), (&new_fd, &new), links::hard_link)?;
         Ok(self.guard.disk().take_entry()?)
     }
 
@@ -140,9 +141,7 @@ impl types::HostDescriptor for FilesView<'_> {
         new_fd: Fd,
         new: String,
     ) -> FsResult<()> {
-        let (_, to) = self.ask_move((&old_fd, &old), (&new_fd, &new))?;
-        let done = self.inner().rename_at(old_fd, old, new_fd, new.clone()).await;
-        self.after(done, &to, &new, false)
+        self.moved((&old_fd, &old), (&new_fd, &new), links::rename)
     }
 
     async fn set_size(&mut self, fd: Fd, size: types::Filesize) -> FsResult<()> {
