@@ -33,6 +33,8 @@ const FIRST_PREOPEN: u32 = 3;
 const ACCES: i32 = 2;
 const BADF: i32 = 8;
 const DQUOT: i32 = 19;
+const IO: i32 = 29;
+const NOTDIR: i32 = 54;
 const ROFS: i32 = 69;
 const PERM: i32 = 63;
 
@@ -103,13 +105,16 @@ impl P1Guard {
         }
     }
 
-    /// Decides on a path below a descriptor. `None` means that wasmtime shall say what is wrong with it.
+    /// Decides on a path below a descriptor. `None` means that no file is open there, which wasmtime says.
     fn ask(&mut self, op: FileOp, fd: i32, path: &str) -> Result<Option<Allowed>, i32> {
         let fd = fd.cast_unsigned();
-        let Some(Handle { perms, directory: Some(dir) }) = self.open.get(&fd).cloned() else {
+        let Some(Handle { perms, directory }) = self.open.get(&fd).cloned() else {
             return Ok(None);
         };
-        let Some(node) = self.files.known_node(fd) else { return Ok(None) };
+        // What cannot be decided on is not a directory, whatever wasmtime has there.
+        let (Some(dir), Some(node)) = (directory, self.files.known_node(fd)) else {
+            return Err(NOTDIR);
+        };
         self.files.ask(op, &node, path, perms).map_err(errno)?;
         Ok(Some(Allowed { node, dir, perms }))
     }

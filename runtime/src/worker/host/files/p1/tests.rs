@@ -209,6 +209,23 @@ async fn a_fifo_is_never_opened() {
 }
 
 #[tokio::test]
+async fn a_descriptor_that_is_no_known_directory_is_none() {
+    let mut guest = Guest::new().await;
+    let file = guest.open(SRC, "a.txt", 0, READS).await;
+    assert_eq!(guest.at("path_unlink_file", file, "x").await, NOTDIR);
+    // As after a race in which wasmtime opened a directory where a file had been.
+    std::fs::create_dir(guest.out.join("d")).unwrap();
+    let d = guest.open(OUT, "d", DIRECTORY, READS).await;
+    let known = &mut guest.store.data_mut().guard.open;
+    known.get_mut(&d.cast_unsigned()).unwrap().directory = None;
+    assert_eq!(guest.symlink("/etc/passwd", d, "l").await, NOTDIR);
+    assert_eq!(guest.at("path_create_directory", d, "e").await, NOTDIR);
+    assert_eq!(std::fs::read_dir(guest.out.join("d")).unwrap().count(), 0);
+    assert_ne!(guest.at("path_create_directory", 99, "e").await, SUCCESS);
+    assert_ne!(guest.symlink("x", 1, "l").await, SUCCESS, "standard output");
+}
+
+#[tokio::test]
 async fn a_guest_cannot_leave_a_link_that_leads_a_later_tool_out() {
     let mut guest = Guest::new().await;
     std::fs::create_dir_all(guest.out.join("a/b")).unwrap();
