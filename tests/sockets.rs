@@ -225,3 +225,19 @@ fn connections_count_as_requests() {
     let verdict = bed.run(&["connect", "echo.test", &port, "ping"]);
     assert_eq!(verdict.report["usage"]["http_requests"], 1);
 }
+
+/// The name goes into the record, but not all of it: the host takes no message of that size.
+#[test]
+fn a_name_of_megabytes_ends_nothing_but_the_call() {
+    let bed = Bed::new();
+    let run = || Writ::run(&guest("limits")).args(&["--limit", "hostcall_bytes=16MiB", "--"]);
+    let verdict = Verdict::of(run().args(&["hostcall", "9000000"]));
+    assert_eq!(verdict.report["outcome"], "exited", "{}", verdict.report["outcome"]);
+    assert!(verdict.stdout().starts_with("refused: "));
+    let denials = verdict.denials();
+    assert_eq!((denials.len(), denials[0].0), (1, "D0105"));
+    assert!(denials[0].1.len() < 4200, "{} bytes", denials[0].1.len());
+    verdict.denied(&[denials[0]]);
+    Verdict::of(run().args(&["hostcall", "10"])).worked("");
+    bed.still_works();
+}

@@ -1,6 +1,7 @@
 //! From the error that ended a guest to the outcome that a person reads.
 
 use super::host::files::OverDisk;
+use super::host::refuse::clipped;
 use crate::outcome::{LimitName, Outcome};
 use wasmtime::PoolConcurrencyLimitError;
 use wasmtime::component::ResourceTableError;
@@ -54,7 +55,7 @@ pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
     let root = error.root_cause().to_string();
     match IN_WORDS.iter().find(|(words, _)| root.contains(words)) {
         Some((_, limit)) => Outcome::OverLimit { limit: *limit },
-        None => Outcome::Trapped { reason: reason(error, root) },
+        None => Outcome::Trapped { reason: clipped(reason(error, root)) },
     }
 }
 

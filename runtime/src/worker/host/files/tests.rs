@@ -311,6 +311,18 @@ async fn a_guest_cannot_leave_a_link_that_leads_a_later_tool_out() {
 }
 
 #[tokio::test]
+async fn a_path_of_megabytes_is_recorded_in_part() {
+    let (mut sandbox, src, _) = Sandbox::new();
+    let path = "../".to_owned() + &"é".repeat(4_500_000);
+    let refused = sandbox.open(&src, &path, Wanted::Read).await;
+    assert_eq!(refused.unwrap_err(), ErrorCode::NotPermitted);
+    let refusals = sandbox.kept.refusals();
+    assert_eq!(refusals.len(), 1, "recorded once");
+    assert!(refusals[0].1.len() < 4200 && refusals[0].1.ends_with("(9000001 bytes)"));
+    sandbox.open(&src, "a.txt", Wanted::Read).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_link_that_stays_inside_is_made() {
     let (mut sandbox, _, out) = Sandbox::new();
     std::fs::create_dir(sandbox.out.join("bin")).unwrap();

@@ -203,6 +203,17 @@ fn a_name_that_has_two_readings_is_refused_and_recorded() {
 }
 
 #[test]
+fn a_name_of_megabytes_is_recorded_in_part() {
+    let mut store = Store::new(nowhere());
+    let refused = store.resolve(&"x".repeat(9_000_000));
+    assert_eq!(refused, Err(ErrorCode::InvalidArgument));
+    let refusals = store.kept.refusals();
+    assert_eq!(refusals.len(), 1, "recorded once");
+    assert!(refusals[0].1.len() < 4200 && refusals[0].1.ends_with("(9000000 bytes)"));
+    store.resolve("db.internal").unwrap();
+}
+
+#[test]
 fn one_name_has_one_address_in_the_benchmark_range_and_names_are_bounded() {
     let mut store = Store::new(nowhere());
     let first = store.resolve("a.example").unwrap();

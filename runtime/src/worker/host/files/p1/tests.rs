@@ -305,3 +305,18 @@ async fn a_pointer_outside_the_memory_is_wasmtimes_to_refuse() {
     assert!(called.is_err() || result[0].unwrap_i32() != SUCCESS);
     assert!(guest.codes().is_empty());
 }
+
+#[tokio::test]
+async fn a_path_of_megabytes_is_recorded_in_part() {
+    let mut guest = Guest::new().await;
+    let memory = guest.memory;
+    memory.grow(&mut guest.store, 200).unwrap();
+    let path = "../".to_owned() + &"x".repeat(9_000_000);
+    let [ptr, len] = guest.put(100_000, &path);
+    assert_eq!(guest.call("path_unlink_file", &[Val::I32(OUT), ptr, len]).await, PERM);
+    let codes = guest.codes();
+    assert_eq!(codes.len(), 1);
+    assert!(codes[0].len() < 4200, "{}", codes[0].len());
+    assert!(codes[0].ends_with("(9000001 bytes)"), "{}", codes[0]);
+    assert_eq!(guest.at("path_create_directory", OUT, "d").await, SUCCESS);
+}
