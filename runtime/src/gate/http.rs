@@ -1,4 +1,4 @@
-//! One HTTP request from the decision to the response: decide, check, record, dial, send, answer.
+//! One HTTP request from the decision to the response: decide, record, check, dial, send, answer.
 
 use super::body::{InBody, OutBody};
 use super::check::Allowed;
@@ -60,8 +60,10 @@ impl Outgoing {
         let outgoing = Self::new(link, ask, head, &target)?;
         let allowed =
             Allowed { what: "http", target: &target, authority: &outgoing.origin.authority, rule };
-        let route = outgoing.route(link, &allowed).await?;
+        // A name server hears of the name, so the record comes before the look-up; an address that
+        // may not be dialled is a second decision, which is recorded as well.
         link.meter.allow(allowed.what, &target);
+        let route = outgoing.route(link, &allowed).await?;
         // The later issue's injection of credentials goes in here: after the record, before sending.
         let (upstream, response) = outgoing.deliver(link, route, &allowed, &guard.0).await?;
         answer(upstream, response, guard)

@@ -3,9 +3,10 @@
 //! A worker speaks HTTP/2 with prior knowledge (RFC 9113 §3.3) over its egress socket. An ordinary request
 //! carries the full target URI; a `CONNECT` (RFC 9113 §8.5) asks for a TCP connection.
 //!
-//! The order is always the same: canonicalise, decide on the name, resolve once, check every address,
-//! record, dial, send, answer. A connection that waits in the task's pool takes the place of resolving
-//! and dialling; nothing takes the place of deciding and recording.
+//! The order is always the same: canonicalise, decide on the name, record, resolve once, check every
+//! address, dial, send, answer. What is allowed is recorded before a name server hears the name; an address
+//! that is refused or a name that leads nowhere is a second record. A connection that waits in the task's
+//! pool takes the place of resolving and dialling; nothing takes the place of deciding and recording.
 
 mod body;
 mod check;
@@ -144,7 +145,7 @@ pub struct GateTask {
 /// What a task used on the way out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EgressUsage {
-    /// HTTP requests and TCP connections that were allowed.
+    /// HTTP requests and TCP connections that were allowed by name, also if their address was not.
     pub http_requests: u64,
     /// Bytes sent upstream.
     pub bytes_out: u64,

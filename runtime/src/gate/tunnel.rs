@@ -26,9 +26,9 @@ pub(super) async fn open(link: &Link, ask: TcpAsk, guest: OnUpgrade) -> Result<(
     };
     let allowed = Allowed { what: "tcp", target: &target, authority: &ask.authority, rule };
     let time = Duration::from_millis(link.meter.limits().http_ms);
+    link.meter.allow(allowed.what, &target);
     let opening = async {
         let addresses = allowed.addresses(link).await?;
-        link.meter.allow(allowed.what, &target);
         dial::connect(&addresses).await.map_err(Failure::Upstream)
     };
     let upstream = tokio::time::timeout(time, opening)

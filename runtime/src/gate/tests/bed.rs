@@ -121,7 +121,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    async fn attach(gate: &Gate, grant: Grant) -> Self {
+    pub(super) async fn attach(gate: &Gate, grant: Grant) -> Self {
         let (link, egress, records, limits) = attach(gate, grant);
         let client = client(egress).await;
         Self { link, client, records, limits }

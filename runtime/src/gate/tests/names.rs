@@ -131,6 +131,44 @@ async fn paths_that_servers_read_differently_are_refused() {
     honest.still_works(&mut worker).await;
 }
 
+/// A name server that hears a name and says nothing.
+#[tokio::test]
+async fn an_ask_that_is_given_up_while_its_name_is_looked_up_is_recorded() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let settings = crate::gate::GateSettings {
+        name_server: Some(silent.local_addr().unwrap()),
+        dangerous_loopback: true,
+        ..crate::gate::GateSettings::default()
+    };
+    let gate = crate::gate::Gate::new(settings).unwrap();
+    let mut grant = super::bed::tcp_grant("tunnel.test", 443);
+    grant.http.push(super::bed::rule(writ_broker::ask::Scheme::Http, "request.test", 80));
+    let mut worker = super::bed::Worker::attach(&gate, grant).await;
+
+    let asks = [
+        ("request", request(Method::GET, "http://request.test/")),
+        ("tunnel", connect("tunnel.test:443")),
+    ];
+    for (at, (label, ask)) in (1..).zip(asks) {
+        let given_up = worker.try_start(ask);
+        tokio::select! {
+            _ = given_up => panic!("answered"),
+            () = heard(&silent, label.as_bytes()) => {}
+        }
+        assert_eq!(worker.codes(), vec!["ok"; at], "recorded before the name is heard, and once");
+    }
+}
+
+async fn heard(name_server: &tokio::net::UdpSocket, label: &[u8]) {
+    let mut packet = [0; 512];
+    loop {
+        let (length, _) = name_server.recv_from(&mut packet).await.unwrap();
+        if packet[..length].windows(label.len()).any(|part| part == label) {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_told_and_recorded_as_such() {
     let bed = Bed::new();
@@ -143,7 +181,7 @@ async fn a_name_that_does_not_exist_is_told_and_recorded_as_such() {
 
     assert_eq!(answer.gate_error(), Some("DNS-error"));
     assert_eq!(answer.code(), Some("D0110"));
-    assert_eq!(worker.codes(), ["D0110"]);
+    assert_eq!(worker.codes(), ["ok", "D0110"]);
     let asked: Vec<String> = bed.dns.queries().into_iter().map(|(name, _)| name).collect();
     assert!(asked.iter().all(|name| name == "nowhere.test."), "no search list: {asked:?}");
     honest.still_works(&mut worker).await;
