@@ -16,6 +16,19 @@ use writ_broker::{Code, codes};
 /// What a field costs on the wire beside its name and value: `: ` and a line end.
 const FIELD_OVERHEAD: usize = 4;
 
+/// Fields from which some servers and frameworks take the method, the path or the host instead of the
+/// request line's. Letting one through lets a `GET /public` that was decided be a `DELETE /admin`.
+const REROUTING: [&str; 8] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-forwarded-host",
+    "forwarded",
+];
+
 /// A field that a guest tried to send and may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ForbiddenField {
@@ -64,6 +77,7 @@ fn forbidden(name: &HeaderName) -> Option<Code> {
         || *name == TRANSFER_ENCODING
         || text == "keep-alive"
         || text.starts_with("proxy-")
+        || REROUTING.contains(&text)
         || text.starts_with(wire::RESERVED_PREFIX);
     refused.then_some(codes::HEADER)
 }
@@ -188,6 +202,13 @@ mod tests {
         }
         assert_eq!(filter(&[("te", "gzip")]), Err(codes::HEADER));
         assert_eq!(filter(&[("te", "trailers"), ("te", "trailers")]), Err(codes::HEADER));
+    }
+
+    #[test]
+    fn fields_that_name_another_method_path_or_host_are_refused() {
+        for name in REROUTING {
+            assert_eq!(filter(&[(name, "x")]), Err(codes::HEADER), "{name}");
+        }
     }
 
     #[test]

@@ -13,6 +13,10 @@ async fn fields_of_proxies_and_of_the_gate_are_refused() {
     let fields = [
         ("proxy-authorization", "Basic eDp5", "D0106"),
         ("proxy-authenticate", "x", "D0106"),
+        ("x-http-method-override", "DELETE", "D0106"),
+        ("x-original-url", "/admin", "D0106"),
+        ("x-forwarded-host", "evil.test", "D0106"),
+        ("forwarded", "host=evil.test", "D0106"),
         ("writ-gate-error", "internal-error", "D0106"),
         ("writ-credential", "github", "D0106"),
         ("http2-settings", "AAMAAABkAAQAAP__", "D0108"),
