@@ -1,6 +1,10 @@
 //! Attacks by addresses: an allowed name that leads to a forbidden place.
 
 use super::bed::{Bed, Honest, http_grant, rule};
+use std::net::IpAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use writ_broker::Grant;
+use writ_broker::address::{AddressClass, classify};
 use writ_broker::ask::Scheme;
 use writ_test_support::{RawServer, Then};
 
@@ -17,6 +21,50 @@ async fn loopback_is_refused_without_the_operators_switch() {
     assert_eq!(worker.codes(), ["ok", "D0102"]);
     assert!(honest.server.seen().is_empty());
     assert!(!answer.text().contains("127.0.0.1"), "the guest does not learn the address");
+}
+
+/// An address of this machine by which others reach it, and which a grant can name.
+fn own_address() -> Option<IpAddr> {
+    ["198.51.100.1:9", "[2001:db8::1]:9", "10.255.255.1:9", "[fd00::ffff]:9"].iter().find_map(
+        |to| {
+            let any = if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+            let socket = std::net::UdpSocket::bind(any).ok()?;
+            socket.connect(to).ok()?;
+            let own = socket.local_addr().ok()?.ip();
+            matches!(classify(own), AddressClass::Public | AddressClass::Private).then_some(own)
+        },
+    )
+}
+
+#[tokio::test]
+async fn this_machine_is_refused_by_an_address_that_is_not_loopback() {
+    let Some(own) = own_address() else { return };
+    let server = std::net::TcpListener::bind((own, 0)).unwrap();
+    server.set_nonblocking(true).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let mut rule = rule(Scheme::Http, "own.test", port);
+    if classify(own) == AddressClass::Private {
+        rule.addresses = vec![own.into()];
+    }
+    let grant = Grant { http: vec![rule], ..Grant::default() };
+    let url = format!("http://own.test:{port}/");
+
+    let bed = Bed::strict();
+    bed.dns.answer("own.test", &[&own.to_string()]);
+    let mut worker = bed.task(grant.clone()).await;
+    assert_eq!(worker.get(&url).await.code(), Some("D0102"));
+    assert_eq!(worker.codes(), ["ok", "D0102"]);
+    assert_eq!(server.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+
+    let server = tokio::net::TcpListener::from_std(server).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = server.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    });
+    let open = Bed::new();
+    open.dns.answer("own.test", &[&own.to_string()]);
+    assert_eq!(open.task(grant).await.get(&url).await.status, 204, "by the operator's switch");
 }
 
 #[tokio::test]
