@@ -24,6 +24,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// What all exchanges of one worker share. Nothing of it is shared with another task.
 pub(super) struct Link {
@@ -31,6 +32,8 @@ pub(super) struct Link {
     pub(super) meter: Arc<Meter>,
     pub(super) tasks: Tasks,
     pub(super) pool: Arc<Pool>,
+    /// One for each tunnel that is open.
+    pub(super) tunnels: Arc<Semaphore>,
     resolver: TaskResolver,
     tls: OnceLock<Arc<ClientConfig>>,
 }
@@ -53,6 +56,7 @@ impl GateLink {
             meter: Arc::clone(&meter),
             tasks: tasks.clone(),
             pool: Arc::new(Pool::new(tasks.clone())),
+            tunnels: Arc::new(Semaphore::new(wire::MAX_STREAMS as usize)),
             resolver: TaskResolver::new(tasks.clone()),
             tls: OnceLock::new(),
         });
@@ -74,6 +78,12 @@ impl GateLink {
     /// Ends every exchange, tunnel and waiting connection of the task at once.
     pub fn close(&self) {
         self.tasks.close();
+    }
+
+    /// Returns how many futures of the task run.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> usize {
+        self.tasks.running()
     }
 
     /// Ends everything and returns when no socket of the task is open any more.

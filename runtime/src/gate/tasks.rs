@@ -42,6 +42,18 @@ impl Tasks {
         }
     }
 
+    /// Returns how many futures have not ended.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> usize {
+        match &mut *self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(set) => {
+                while set.try_join_next().is_some() {}
+                set.len()
+            }
+            State::Closing(_) => 0,
+        }
+    }
+
     /// Aborts everything.
     pub(super) fn close(&self) {
         let mut state = self.open.lock().unwrap_or_else(PoisonError::into_inner);

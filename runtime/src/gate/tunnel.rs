@@ -17,6 +17,9 @@ use writ_broker::{Decision, TcpAsk};
 /// What one direction of a tunnel holds in the host, bytes.
 const BUFFER: usize = 64 << 10;
 
+/// How long a direction waits before it looks whether the other end is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Opens a tunnel; it runs on when this returns, until both ends are closed or the task ends.
 pub(super) async fn open(link: &Link, ask: TcpAsk, guest: OnUpgrade) -> Result<(), Failure> {
     let target = ask.authority.to_string();
@@ -28,10 +31,14 @@ pub(super) async fn open(link: &Link, ask: TcpAsk, guest: OnUpgrade) -> Result<(
     let time = Duration::from_millis(link.meter.limits().http_ms);
     link.meter.allow(allowed.what, &target);
     let opening = async {
+        // Waits for another tunnel to close: one that the guest has reset counts until it is noticed.
+        let room =
+            Arc::clone(&link.tunnels).acquire_owned().await.map_err(|_| Failure::Cancelled)?;
         let addresses = allowed.addresses(link).await?;
-        dial::connect(&addresses).await.map_err(Failure::Upstream)
+        let upstream = dial::connect(&addresses).await.map_err(Failure::Upstream)?;
+        Ok::<_, Failure>((upstream, room))
     };
-    let upstream = tokio::time::timeout(time, opening)
+    let (upstream, room) = tokio::time::timeout(time, opening)
         .await
         .unwrap_or(Err(Failure::Upstream(ErrorCase::ConnectionTimeout)))?;
     let meter = Arc::clone(&link.meter);
@@ -39,6 +46,7 @@ pub(super) async fn open(link: &Link, ask: TcpAsk, guest: OnUpgrade) -> Result<(
         if let Ok(guest) = guest.await {
             drop(run(&meter, TokioIo::new(guest), upstream).await);
         }
+        drop(room);
     });
     running.map(drop).ok_or(Failure::Cancelled)
 }
@@ -56,6 +64,10 @@ async fn run(
 }
 
 /// Copies one direction and then closes it; the other may go on.
+///
+/// A guest's reset is seen only by who reads from it or writes to it, and one direction may be stuck
+/// because the upstream takes nothing while the other waits because it says nothing. So the end that
+/// waits is flushed now and then, which fails once the guest is gone.
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -63,7 +75,11 @@ async fn copy(
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
-        let read = from.read(&mut buffer).await?;
+        let Ok(read) = tokio::time::timeout(LOOK, from.read(&mut buffer)).await else {
+            to.flush().await?;
+            continue;
+        };
+        let read = read?;
         if read == 0 {
             return to.shutdown().await;
         }

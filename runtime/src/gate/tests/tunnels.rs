@@ -107,6 +107,26 @@ async fn a_tunnel_is_cut_at_the_byte_bound() {
     assert_eq!(worker.codes(), ["ok"]);
 }
 
+/// The upstream neither says anything nor closes, so nothing but a look shows that the guest is gone.
+#[tokio::test]
+async fn a_tunnel_ends_with_its_stream_whatever_the_upstream_does() {
+    let bed = Bed::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut worker = bed.task(tcp_grant("127.0.0.1", port)).await;
+    let without_tunnel = worker.link.running();
+
+    let mut tunnel = open(&mut worker, &format!("127.0.0.1:{port}")).await;
+    let _upstream = silent.accept().unwrap();
+    tunnel.write_all(b"ping").await.unwrap();
+    assert!(worker.link.running() > without_tunnel, "it is open");
+    drop(tunnel);
+
+    let link = &worker.link;
+    super::bed::eventually("the tunnel ended", || link.running() == without_tunnel).await;
+    assert_eq!(worker.codes(), ["ok"]);
+}
+
 #[tokio::test]
 async fn closing_the_link_cuts_its_tunnels() {
     let bed = Bed::new();
