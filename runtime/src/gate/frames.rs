@@ -2,7 +2,8 @@
 //!
 //! The HTTP/2 layer bounds memory, rapid resets and CONTINUATION. It answers any number of PING,
 //! SETTINGS, PRIORITY, empty DATA and unknown frames, though, and a guest that broke out of wasmtime
-//! could keep the host busy with them. An honest worker sends a few per exchange.
+//! could keep the host busy with them. An honest worker sends a few per exchange. Nor does it stop at
+//! any number of requests that it finds malformed, which the task's meter never hears of.
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +16,9 @@ use tokio::time::Instant;
 const BURST: u32 = 4096;
 /// How long a used-up burst takes to come back.
 const REFILL: Duration = Duration::from_secs(2);
+/// Header frames over what the task's own requests need, so that the meter and not this guard meets a
+/// task that asks too often.
+const SPARE_HEADS: u64 = 64;
 /// RFC 9113 §3.4.
 const PREFACE: usize = 24;
 const HEADER: usize = 9;
@@ -30,9 +34,15 @@ pub(super) struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, frames: Frames::new() }
+    /// Guards a stream on which `heads` header frames may come in all.
+    pub(super) fn new(stream: S, heads: u64) -> Self {
+        Self { stream, frames: Frames::new(heads) }
     }
+}
+
+/// Returns how many header frames a link may carry: each request has one, and one for trailers.
+pub(super) fn most_heads(requests: u64) -> u64 {
+    requests.saturating_mul(2).saturating_add(SPARE_HEADS)
 }
 
 /// Where in the sequence of frames the stream is.
@@ -42,11 +52,12 @@ struct Frames {
     filled: usize,
     left: u32,
     since: Option<Instant>,
+    heads: u64,
 }
 
 impl Frames {
-    fn new() -> Self {
-        Self { skip: PREFACE, header: [0; HEADER], filled: 0, left: BURST, since: None }
+    fn new(heads: u64) -> Self {
+        Self { skip: PREFACE, header: [0; HEADER], filled: 0, left: BURST, since: None, heads }
     }
 
     /// Follows the frames in some bytes; false when there were too many of the costly kind.
@@ -69,11 +80,17 @@ impl Frames {
                 self.filled = 0;
                 let [a, b, c, kind, flags, ..] = self.header;
                 self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                if costs(kind, flags, self.skip) && !self.pay() {
+                if costs(kind, flags, self.skip) && !self.pay() || kind == HEADERS && !self.head() {
                     return false;
                 }
             }
         }
+    }
+
+    fn head(&mut self) -> bool {
+        let left = self.heads.checked_sub(1);
+        self.heads = left.unwrap_or(0);
+        left.is_some()
     }
 
     fn pay(&mut self) -> bool {
@@ -95,7 +112,7 @@ impl Frames {
     }
 }
 
-/// Whether a frame is work without content. Requests are bounded by the task's own limits.
+/// Whether a frame is work without content. Header frames are bounded by their number in all.
 fn costs(kind: u8, flags: u8, length: usize) -> bool {
     match kind {
         DATA => length == 0 && flags & END_STREAM == 0,
@@ -158,7 +175,7 @@ mod tests {
     const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
     fn begun() -> Frames {
-        let mut frames = Frames::new();
+        let mut frames = Frames::new(most_heads(10));
         assert!(frames.follow(&[0; PREFACE]));
         frames
     }
@@ -183,6 +200,17 @@ mod tests {
             assert_eq!(frames.left, 0);
             assert!(!frames.follow(&PING), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn header_frames_are_taken_for_the_requests_of_the_task_and_no_more() {
+        let head = [0, 0, 1, HEADERS, 5, 0, 0, 0, 1, 0x82];
+        let mut frames = begun();
+        for _ in 0..most_heads(10) {
+            assert!(frames.follow(&head));
+        }
+        assert!(frames.follow(&PING), "other frames pass");
+        assert!(!frames.follow(&head));
     }
 
     #[test]

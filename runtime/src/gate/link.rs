@@ -3,7 +3,7 @@
 use super::body::InBody;
 use super::dial::header_list;
 use super::failure::{ErrorCase, Failure};
-use super::frames::Guarded;
+use super::frames::{Guarded, most_heads};
 use super::meter::Meter;
 use super::pool::Pool;
 use super::request::{self, Asked};
@@ -37,6 +37,12 @@ pub(super) struct Link {
     resolver: TaskResolver,
     tls: OnceLock<Arc<ClientConfig>>,
 }
+
+/// Room beside the fields for a request's target, bytes: the longest that the `http` crate parses.
+///
+/// The layer below refuses what is over on its own, and nobody hears of it. With less, a target that
+/// is too long for it is an ask without a decision and without a record.
+const TARGET_ROOM: u32 = 64 << 10;
 
 /// The handle by which the host ends a task's egress and reads its usage.
 ///
@@ -117,8 +123,10 @@ type Answer = Response<Either<InBody, Full<Bytes>>>;
 
 async fn serve(link: Arc<Link>, egress: UnixStream) -> Result<(), LinkError> {
     egress.set_nonblocking(true)?;
-    let stream = Guarded::new(tokio::net::UnixStream::from_std(egress)?);
-    let header_list = header_list(link.meter.limits().header_bytes);
+    let limits = link.meter.limits();
+    let stream = tokio::net::UnixStream::from_std(egress)?;
+    let stream = Guarded::new(stream, most_heads(limits.http_requests));
+    let header_list = header_list(limits.header_bytes).saturating_add(TARGET_ROOM);
     let tasks = link.tasks.clone();
     let service = service_fn(move |request| {
         let link = Arc::clone(&link);

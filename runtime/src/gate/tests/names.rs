@@ -186,3 +186,20 @@ async fn a_name_that_does_not_exist_is_told_and_recorded_as_such() {
     assert!(asked.iter().all(|name| name == "nowhere.test."), "no search list: {asked:?}");
     honest.still_works(&mut worker).await;
 }
+
+/// The HTTP/2 layer would refuse it on its own, without a decision and without a record.
+#[tokio::test]
+async fn a_long_path_is_decided_on_like_any_other() {
+    let bed = Bed::new();
+    let honest = Honest::new(&bed);
+    let mut grant = super::bed::limited(honest.grant(), |limits| limits.header_bytes = 1024);
+    grant.http[0].paths = vec![writ_broker::pattern::PathPattern::parse("/hello").unwrap()];
+    let mut worker = bed.task(grant).await;
+
+    let answer = worker.get(&honest.url(&format!("/{}", "x".repeat(60_000)))).await;
+
+    assert_eq!(answer.code(), Some("D0104"), "{}", answer.status);
+    assert_eq!(worker.codes(), ["D0104"]);
+    assert!(honest.server.seen().is_empty());
+    honest.still_works(&mut worker).await;
+}
