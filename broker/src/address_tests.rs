@@ -108,6 +108,11 @@ fn metadata_services_are_a_class_of_their_own() {
         "100.100.100.200",
         "168.63.129.16",
         "fd20:ce::254",
+        "fd00:ec2::23",
+        "fd00:c1::a9fe:a9fe",
+        "fd00:42::42",
+        "fd00:a9fe:a9fe::1",
+        "fd00:100::100:200",
     ] {
         assert_eq!(class(address), Metadata, "{address}");
     }
