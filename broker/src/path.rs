@@ -87,7 +87,10 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     // Some servers cut path parameters off before they resolve dots: `/a/..;x/b` is then `/b`.
     let without_parameters = decoded.split(';').next().unwrap_or_default();
     let vanishes = without_parameters.is_empty() && !segment.is_empty();
-    if vanishes || matches!(without_parameters, "." | "..") {
+    // Others drop spaces, and dots beside them, from the end of a name: `/a/..%20/b` is then `/b`.
+    let without_spaces = without_parameters.trim_end_matches([' ', '.']);
+    let trimmed = without_spaces.is_empty() && without_parameters.contains(' ');
+    if vanishes || trimmed || matches!(without_parameters, "." | "..") {
         return Err(PathError::Ambiguous);
     }
     Ok(())

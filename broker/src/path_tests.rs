@@ -18,6 +18,7 @@ fn an_ordinary_path_is_kept_as_sent() {
         "/v1/models:run",
         "/caf%C3%A9",
         "/a%20b",
+        "/a..%20/%20..b",
         "/a?b=c?d=/../e&f=%0d%0a",
         "/~user/",
         "/...",
@@ -55,6 +56,11 @@ fn dot_segments_are_refused_in_every_spelling() {
         "/a/..%3b/b",
         "/a/%252e%252e/b",
         "/%c0%ae%c0%ae/b",
+        "/a/..%20/b",
+        "/a/.%20",
+        "/a/..%20.%20%20/b",
+        "/a/..%20;x/b",
+        "/a/%20/b",
     ] {
         assert_eq!(refused(text), PathError::Ambiguous, "{text}");
     }
