@@ -31,16 +31,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Cuts a text to at most `max` bytes, and says how long it was.
-pub fn shortened(text: &str, max: usize) -> Cow<'_, str> {
-    if text.len() <= max {
-        return Cow::Borrowed(text);
-    }
-    let mark = format!("\u{2026} ({} bytes)", text.len());
-    let kept = text.floor_char_boundary(max.saturating_sub(mark.len()));
-    Cow::Owned(format!("{}{mark}", &text[..kept]))
-}
-
 /// Returns the candidate nearest to a misspelt word, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
@@ -82,14 +72,6 @@ mod tests {
         assert_eq!(shell_quote("a.example:80"), "a.example:80");
         assert_eq!(shell_quote(""), "''");
         assert_eq!(shell_quote("a b"), "'a b'");
-    }
-
-    #[test]
-    fn a_text_is_cut_between_characters_and_says_how_long_it_was() {
-        assert_eq!(shortened("short", 5), "short");
-        let long = "\u{fc}".repeat(50);
-        let cut = shortened(&long, 40);
-        assert!(cut.len() <= 40 && cut.ends_with("\u{fc}\u{2026} (100 bytes)"), "{cut}");
     }
 
     #[test]

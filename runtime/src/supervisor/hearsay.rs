@@ -5,17 +5,13 @@
 //! what it refused, and gives only the advice that the grant gives.
 
 use crate::outcome::Outcome;
-use crate::record::Record;
+use crate::record::{Record, clipped};
 use crate::wire::Fault;
 use crate::worker::host::files::{OUTSIDE_ADVICE, write_advice};
 use crate::worker::values::push_json_string;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
-use writ_broker::text::shortened;
 use writ_broker::{Grant, Refusal, codes};
-
-/// The longest text that is repeated, bytes. A worker keeps to the same bound.
-const LONGEST: usize = 4096;
 
 /// Takes a record; none if a worker has no right to it.
 ///
@@ -24,12 +20,12 @@ const LONGEST: usize = 4096;
 pub(super) fn record(record: Record, grant: &Grant) -> Option<Record> {
     let Refusal { code, what, target, reason, help } = record.refusal?;
     let what = ["file", "http", "socket", "tcp"].into_iter().find(|known| *known == what)?;
-    let target = short(target);
+    let target = clipped(target);
     let refusal = Refusal {
         code,
         what: what.to_owned(),
         target: target.clone(),
-        reason: short(reason),
+        reason: clipped(reason),
         help: help.filter(|help| is_our_advice(help, grant)),
     };
     Some(Record { what: what.to_owned(), target, refusal: Some(refusal) })
@@ -37,13 +33,13 @@ pub(super) fn record(record: Record, grant: &Grant) -> Option<Record> {
 
 /// Takes a fault.
 pub(super) fn fault(fault: Fault) -> Fault {
-    Fault { message: short(fault.message), ..fault }
+    Fault { message: clipped(fault.message), ..fault }
 }
 
 /// Takes how a call ended.
 pub(super) fn outcome(outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::Trapped { reason } => Outcome::Trapped { reason: short(reason) },
+        Outcome::Trapped { reason } => Outcome::Trapped { reason: clipped(reason) },
         other => other,
     }
 }
@@ -83,13 +79,6 @@ fn push_escaped(out: &mut String, quoted: &str) {
     match serde_json::from_str::<Cow<'_, str>>(quoted) {
         Ok(value) => push_json_string(out, &value),
         Err(_) => out.push_str("\"\""),
-    }
-}
-
-fn short(text: String) -> String {
-    match shortened(&text, LONGEST) {
-        Cow::Owned(short) => short,
-        Cow::Borrowed(_) => text,
     }
 }
 
@@ -148,7 +137,7 @@ mod tests {
         long.target = "another".to_owned();
         long.refusal.as_mut().unwrap().target = "x".repeat(9_000_000);
         let taken = record(long, &grant()).unwrap();
-        assert!(taken.target.len() <= LONGEST && taken.target.ends_with("(9000000 bytes)"));
+        assert!(taken.target.len() <= 4096 && taken.target.ends_with("(9000000 bytes)"));
         assert_eq!(taken.target, taken.refusal.unwrap().target);
     }
 

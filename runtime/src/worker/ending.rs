@@ -1,8 +1,8 @@
 //! From the error that ended a guest to the outcome that a person reads.
 
 use super::host::files::OverDisk;
-use super::host::refuse::clipped;
 use crate::outcome::{LimitName, Outcome};
+use crate::record::clipped;
 use wasmtime::PoolConcurrencyLimitError;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;

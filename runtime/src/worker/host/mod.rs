@@ -10,7 +10,7 @@ pub mod http;
 mod http_body;
 mod http_error;
 mod linker;
-pub(super) mod refuse;
+mod refuse;
 pub mod sockets;
 
 pub use linker::{GuestView, add_to_linker};
