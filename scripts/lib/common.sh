@@ -17,7 +17,7 @@ die() {
 }
 
 need_rust() {
-    command -v rustc >/dev/null && command -v cargo >/dev/null || die "needs rustc and cargo" "install Rust 1.95 with rustup"
+    command -v rustc >/dev/null && command -v cargo >/dev/null || die "needs rustc and cargo" "install Rust $(rust_version) with rustup"
 }
 
 # One run at a time: a second one waits for the first and then finds everything done.
@@ -56,6 +56,9 @@ apt_upgrade() {
         apt-get install -qq -y --no-remove --no-install-recommends "${missing[@]}" 2>&1) ||
         die "could not install ${missing[*]}: $(tail -1 <<<"$log")" "$by_hand"
 }
+
+# The Rust that the workspace asks for.
+rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml"; }
 
 # version_at_least HAVE WANTED
 version_at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -1) == "$2" ]]; }

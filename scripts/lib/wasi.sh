@@ -36,9 +36,6 @@ wasi_prepare_debian() {
     [[ -e $wasi_libc/wasm32-wasip2/crt1-command.o ]] || wasi_libc_fetch
 }
 
-# The Rust that the workspace asks for.
-rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml"; }
-
 # An older rustc-web may be installed, or be all that a stale package list knows.
 debian_rust_suffices() {
     local package version
