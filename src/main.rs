@@ -14,7 +14,10 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == cli::WORKER) {
         writ_runtime::worker::main();
     }
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::misused(&error),
+    };
     output::start_log();
     match commands::run(cli.command) {
         Ok(code) => code,

@@ -1,5 +1,6 @@
 //! The signals by which a person or another program ends a run.
 
+use crate::output::OurFault;
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -35,7 +36,7 @@ pub(crate) struct Signals {
 impl Signals {
     /// Starts to listen. Must be called inside a tokio runtime.
     pub(crate) fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("no signals can be heard");
+        let listen = |kind| signal(kind).context(OurFault("no signals can be heard"));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

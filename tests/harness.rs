@@ -1,16 +1,12 @@
 //! Starting the program as its users do, and reading what it says.
 
+use crate::schema;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use writ_runtime::supervisor::WorkerProgram;
-
-/// Where the scripts put what is built.
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_writ")).ancestors().nth(2).unwrap().to_owned()
-}
 
 /// A guest that `scripts/guests` built.
 pub(crate) fn guest(name: &str) -> PathBuf {
@@ -29,9 +25,11 @@ fn built(folder: &str, name: &str) -> PathBuf {
     path
 }
 
-/// The second wall's probe.
+/// The second wall's probe, which cargo builds beside the tests.
 pub(crate) fn probe(attempt: &str) -> WorkerProgram {
-    let path = target().join("release/examples/probe");
+    let path = Path::new(env!("CARGO_BIN_EXE_writ")).with_file_name("examples").join("probe");
+    let way_out = "run `cargo test` without naming a target, or `cargo build --example probe`";
+    assert!(path.exists(), "{} is missing; {way_out}, in the same profile", path.display());
     WorkerProgram { path, args: vec![OsString::from(attempt)] }
 }
 
@@ -129,11 +127,10 @@ impl Writ {
         }
     }
 
-    /// Runs it and reads its one JSON object.
+    /// Runs it and reads its one JSON object, which must fit its schema.
+    #[track_caller]
     pub(crate) fn json(self) -> Value {
-        let ran = self.done();
-        let parsed = serde_json::from_slice(&ran.stdout);
-        parsed.unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+        schema::read(&self.done().stdout)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every bound by its name: a guest that runs into it, and an honest one just below it.
 
 use crate::harness::{Writ, guest};
+use crate::schema;
 use crate::verdict::Verdict;
 use serde_json::{Value, json};
 use writ_broker::limits::{FIELDS, Unit};
@@ -217,7 +218,7 @@ fn wall_of_a_guest_that_waits_for_input_that_never_comes() {
     let held_open = child.stdin.take();
     let output = child.wait_with_output().unwrap();
     drop(held_open);
-    over(&serde_json::from_slice(&output.stdout).unwrap(), "wall");
+    over(&schema::read(&output.stdout), "wall");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod harness;
 mod kill;
 mod limits;
 mod output;
+mod schema;
 mod second_wall;
 mod sockets;
 mod structure;

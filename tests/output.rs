@@ -22,7 +22,7 @@ fn plain(tool: &Path, words: &[&str]) -> Ran {
 fn report(tool: &Path, words: &[&str]) -> (String, Value) {
     let ran = Writ::run(tool).args(words).done();
     let text = ran.text().to_owned();
-    let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let value = crate::schema::read(text.as_bytes());
     (text, value)
 }
 

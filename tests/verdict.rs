@@ -1,6 +1,7 @@
 //! What a run was refused, by its report and by its log, which must say the same.
 
 use crate::harness::Writ;
+use crate::schema;
 use serde_json::Value;
 use writ_broker::text::printable;
 
@@ -17,8 +18,7 @@ impl Verdict {
     pub(crate) fn of(run: Writ) -> Self {
         let run = run.env("WRIT_LOG", "writ::decision=info").env("WRIT_LOG_FORMAT", "json");
         let ran = run.done();
-        let report = serde_json::from_slice(&ran.stdout);
-        let report = report.unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let report = schema::read(&ran.stdout);
         let lines = ran.stderr.lines().filter(|line| line.starts_with('{'));
         let events = lines
             .map(|line| serde_json::from_str::<Value>(line).unwrap())

@@ -13,8 +13,12 @@ use writ_broker::report::{self, CheckArgs, Format};
 
 /// A grant that has errors; they were printed already.
 #[derive(Debug, thiserror::Error)]
-#[error("the grant has {0}; nothing was run")]
-pub(crate) struct Unsound(String);
+#[error("the grant has {errors}; nothing was run")]
+pub(crate) struct Unsound {
+    errors: String,
+    /// The same messages, for a script.
+    pub(crate) diagnostics: serde_json::Value,
+}
 
 /// Reads the grant of a run. Its errors are printed here, where their places are known.
 pub(crate) fn load(file: Option<&PathBuf>, flags: &GrantFlags, places: &Places) -> Result<Grant> {
@@ -25,7 +29,7 @@ pub(crate) fn load(file: Option<&PathBuf>, flags: &GrantFlags, places: &Places) 
     output::diagnostics(&parsed.report);
     let errors = parsed.report.count(Severity::Error);
     let errors = if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") };
-    Err(Unsound(errors).into())
+    Err(Unsound { errors, diagnostics: parsed.report.to_json() }.into())
 }
 
 /// `writ check`: says what is wrong with a grant and what it adds up to.

@@ -3,14 +3,14 @@
 use super::run::{compiler, settings};
 use super::tools::Tool;
 use crate::cli::Inspect;
-use crate::output;
+use crate::output::{self, OurFault};
 use crate::places::Places;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use std::process::ExitCode;
 use writ_runtime::worker::describe::{Description, render};
 
-/// The version of the JSON object.
+/// The version of the JSON object; `../output/schema/inspect.json` says what is in it.
 const SCHEMA: &str = "writ.inspect/1";
 
 #[derive(Serialize)]
@@ -24,7 +24,8 @@ struct Report<'a> {
 
 /// Shows a tool. Its bytes are read by a confined worker, which compiles it on the way.
 pub(crate) fn inspect(args: &Inspect) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context(OurFault("the runtime does not start"))?;
     let tool = runtime.block_on(async {
         let compiler = compiler(&settings(&args.operator)?);
         Tool::load(&args.tool, &Places::of(&args.operator)?, &compiler).await

@@ -6,7 +6,7 @@ mod run;
 pub(crate) mod tools;
 
 use crate::cli::{Cli, Command};
-use crate::output;
+use crate::output::{self, Asked};
 use anyhow::Result;
 use clap::CommandFactory;
 use std::process::ExitCode;
@@ -14,6 +14,14 @@ use writ_broker::report;
 
 /// Runs a command and says how the process exits.
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    let asked = Asked::by(&command);
+    match (dispatch(command), asked) {
+        (Err(error), Some(asked)) => output::failed(asked, &error),
+        (done, _) => done,
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Inspect(args) => inspect::inspect(&args),

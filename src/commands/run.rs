@@ -2,11 +2,12 @@
 
 use super::{grants, tools::Tool};
 use crate::cli::{self, Operator, Run};
-use crate::output::{Denials, RunReport, Sink};
+use crate::output::{Denials, OurFault, RunReport, Sink};
 use crate::places::Places;
 use crate::signals::{Ended, Signals};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
+use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 use writ_broker::codes;
@@ -17,10 +18,12 @@ use writ_runtime::supervisor::{
 };
 use writ_runtime::wire::{Fault, Invoke};
 use writ_runtime::worker::describe::{FunctionRef, Kind, resolve_function};
+use writ_runtime::worker::values::Caps;
 
 /// Runs a tool and says how the process exits.
 pub(crate) fn run(args: &Run) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context(OurFault("the runtime does not start"))?;
     let denials = Arc::new(Denials::new(task_id()?));
     let done = runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -42,7 +45,7 @@ fn print(ended: Result<RunReport>, json: bool, denials: &Denials) -> Result<Exit
     match ended {
         Ok(report) if json => report.print_json(),
         Ok(report) => Ok(report.print(denials)),
-        Err(error) if json => RunReport::failed(&error, denials).print_json(),
+        Err(error) if json => RunReport::failed(&error, Some(denials)).print_json(),
         Err(error) => Err(error),
     }
 }
@@ -50,7 +53,7 @@ fn print(ended: Result<RunReport>, json: bool, denials: &Denials) -> Result<Exit
 async fn run_once(args: &Run, denials: Arc<Denials>, signals: &mut Signals) -> Result<RunReport> {
     let settings = settings(&args.operator)?;
     // Started ahead of need: it comes up while the grant is read and the tool is found.
-    let worker = Worker::start(&settings.program).context("no worker starts")?;
+    let worker = Worker::start(&settings.program).context(OurFault("no worker starts"))?;
     let places = Places::of(&args.operator)?;
     let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
     let compiler = compiler(&settings);
@@ -93,7 +96,7 @@ async fn unless_ended<T>(
 /// A name for this run that nobody can guess or reuse.
 fn task_id() -> Result<String> {
     let mut random = [0; 10];
-    getrandom::fill(&mut random).context("no randomness")?;
+    getrandom::fill(&mut random).context(OurFault("no randomness"))?;
     Ok(random.iter().fold("task-".to_owned(), |id, byte| format!("{id}{byte:02x}")))
 }
 
@@ -133,7 +136,7 @@ pub(super) fn compiler(settings: &TaskSettings) -> Compiler {
 
 /// How this binary starts itself as a worker.
 fn worker_program() -> Result<WorkerProgram> {
-    let path = std::env::current_exe().context("this program cannot find itself")?;
+    let path = std::env::current_exe().context(OurFault("this program cannot find itself"))?;
     Ok(WorkerProgram { path, args: vec![OsString::from(cli::WORKER)] })
 }
 
@@ -146,13 +149,26 @@ fn invoke(args: &Run, tool: &Tool) -> Result<Invoke> {
         let program = std::iter::once(tool.name.clone());
         return Ok(Invoke::Command { args: program.chain(args.rest.iter().cloned()).collect() });
     };
-    let text = match args.args.strip_prefix('@') {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
-        }
-        None => args.args.clone(),
-    };
+    let text = arguments(&args.args)?;
     let FunctionRef { interface, name } = resolve_function(&tool.entry.description, function)
         .map_err(|error| Fault::new(error.code(), error.to_string()))?;
     Ok(Invoke::Function { interface, name, args: text })
+}
+
+/// The most bytes of arguments that a worker would read.
+const MAX_ARGUMENTS: usize = Caps::DEFAULT.bytes;
+
+/// The arguments of a function: as they are given, or from a file.
+fn arguments(given: &str) -> Result<String> {
+    let Some(file) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
+    let cannot = || format!("cannot read {file}");
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).with_context(cannot)?;
+    opened.take(MAX_ARGUMENTS as u64 + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    if bytes.len() > MAX_ARGUMENTS {
+        let message =
+            format!("the arguments are too large: {file} has more than {MAX_ARGUMENTS} bytes");
+        return Err(Fault::new(codes::ARGUMENTS, message).into());
+    }
+    String::from_utf8(bytes).with_context(cannot)
 }

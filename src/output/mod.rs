@@ -1,15 +1,17 @@
 //! Every line that a person or a script reads comes from here.
 
 mod denials;
+mod failed;
 mod json;
 mod progress;
 mod report;
 mod sink;
 
 pub(crate) use denials::Denials;
+pub(crate) use failed::{Asked, failed, misused};
 pub(crate) use json::line as json_line;
 pub(crate) use progress::Progress;
-pub(crate) use report::{RunReport, exit_code_of};
+pub(crate) use report::{OurFault, RunReport, exit_code_of};
 pub(crate) use sink::Sink;
 
 use crate::commands::grants::Unsound;

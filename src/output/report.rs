@@ -8,6 +8,7 @@ use crate::signals::Ended;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 use writ_broker::codes::{self, Code};
@@ -16,7 +17,8 @@ use writ_runtime::outcome::{LimitName, Outcome};
 use writ_runtime::supervisor::{CallReport, Usage};
 use writ_runtime::wire::Fault;
 
-/// The version of the JSON object. A field may be added; none changes its meaning or goes.
+/// The version of the JSON object; `schema/run.json` says what is in it, and the tests hold every
+/// report to that. A field may be added; none changes its meaning or goes.
 const SCHEMA: &str = "writ.run/1";
 
 /// Exit codes, as `writ run --help` lists them.
@@ -62,12 +64,27 @@ struct ToolReport {
     digest: String,
 }
 
+/// Why nothing was run. What is wrong with a grant stands at its places, as `writ check` says it.
 #[derive(Debug, Serialize)]
-struct ErrorReport {
+pub(super) struct ErrorReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnostics: Option<Value>,
 }
+
+impl ErrorReport {
+    pub(super) fn of(error: &anyhow::Error, code: Option<Code>) -> Self {
+        let diagnostics = error.downcast_ref().map(|unsound: &Unsound| unsound.diagnostics.clone());
+        Self { code, message: format!("{error:#}"), diagnostics }
+    }
+}
+
+/// Something that neither the grant, the tool nor its caller can be blamed for.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct OurFault(pub(crate) &'static str);
 
 /// What the guest printed. Bytes that are no UTF-8 come as base64 beside the readable form.
 #[derive(Debug, Serialize)]
@@ -109,7 +126,7 @@ impl RunReport {
             .result
             .map(RawValue::from_string)
             .transpose()
-            .context("the worker's result is not JSON")?;
+            .context(OurFault("the worker's result is not JSON"))?;
         Ok(Self {
             task: Some(denials.task().to_owned()),
             tool: Some(ToolReport { name: tool.name.clone(), digest: tool.digest_text() }),
@@ -126,15 +143,15 @@ impl RunReport {
         })
     }
 
-    /// Reports a run that never came to run.
-    pub(crate) fn failed(error: &anyhow::Error, denials: &Denials) -> Self {
+    /// Reports a run that never came to run, and may not have come to be a task.
+    pub(crate) fn failed(error: &anyhow::Error, denials: Option<&Denials>) -> Self {
         let (code, exit_code) = exit_code_of(error);
         Self {
-            task: Some(denials.task().to_owned()),
+            task: denials.map(|denials| denials.task().to_owned()),
             outcome: if error.is::<Ended>() { "killed" } else { "error" },
             exit_code,
-            error: Some(ErrorReport { code, message: format!("{error:#}") }),
-            ..Self::empty(denials.kept())
+            error: Some(ErrorReport::of(error, code)),
+            ..Self::empty(denials.map(Denials::kept).unwrap_or_default())
         }
     }
 
@@ -194,14 +211,11 @@ impl RunReport {
         }
         for stream in &self.truncated {
             let what = format!("tool \"{tool}\": {} was cut off at its limit", words(*stream));
-            let help = format!("raise it with `--limit {}=…`", words(*stream));
+            let help = how_to_raise(&words(*stream));
             say(Weight::Warning, None, &what, Some(&help));
         }
         if let Some(limit) = self.limit {
-            let help = match limit {
-                LimitName::Ttl => "give the task more time with `--ttl …`".to_owned(),
-                limit => format!("raise it with `--limit {}=…`", words(limit)),
-            };
+            let help = how_to_raise(&words(limit));
             let what = format!("tool \"{tool}\" was ended: it hit the limit `{}`", words(limit));
             let code = codes::for_limit(&words(limit));
             say(Weight::Error, code.as_ref().map(Code::as_str), &what, Some(&help));
@@ -259,6 +273,9 @@ pub(crate) fn exit_code_of(error: &anyhow::Error) -> (Option<Code>, u8) {
     if let Some(signal) = error.downcast_ref::<Ended>() {
         return (None, signal.exit_code());
     }
+    if error.is::<OurFault>() {
+        return (None, OUR_FAULT);
+    }
     let Some(fault) = error.downcast_ref::<Fault>() else { return (None, USAGE) };
     let exit = match fault.code.as_str().as_bytes().first() {
         Some(b'T' | b'U') => USAGE,
@@ -268,10 +285,39 @@ pub(crate) fn exit_code_of(error: &anyhow::Error) -> (Option<Code>, u8) {
     (Some(fault.code.clone()), exit)
 }
 
+/// The flag that raises a limit: the life of the task is no bound among others.
+fn how_to_raise(limit: &str) -> String {
+    match limit {
+        "ttl" => "raise it with `--ttl …`".to_owned(),
+        other => format!("raise it with `--limit {other}=…`"),
+    }
+}
+
 /// The bound's name, as a grant file spells it.
 pub(super) fn words(limit: LimitName) -> String {
     serde_json::to_value(limit)
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_raised_by_its_own_flag() {
+        assert_eq!(how_to_raise("wall"), "raise it with `--limit wall=…`");
+        assert_eq!(how_to_raise("ttl"), "raise it with `--ttl …`");
+    }
+
+    #[test]
+    fn what_nobody_else_did_is_our_own_fault() {
+        let absent = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let ours = anyhow::Error::from(absent()).context(OurFault("no worker starts"));
+        assert_eq!(exit_code_of(&ours), (None, OUR_FAULT));
+        assert!(format!("{ours:#}").starts_with("no worker starts: "));
+        let theirs = anyhow::Error::from(absent()).context("cannot read absent.wasm");
+        assert_eq!(exit_code_of(&theirs), (None, USAGE));
+    }
 }
