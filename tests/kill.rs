@@ -1,12 +1,13 @@
 //! Ending a run from outside: whatever its guest does, nothing of it stays and nothing of the user's goes.
 
 use crate::harness::{Writ, guest, third_party};
+use crate::schema;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Output};
 use std::time::{Duration, Instant};
+use writ_test_support::{DnsStub, RawServer, Then};
 
 /// How long anything may take here: far less than the guests would run, far more than an end takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -100,7 +101,7 @@ fn ends(signal: Signal, code: i32, reason: &str) {
         running.signal(signal);
         let output = running.ended();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report = schema::read(&output.stdout);
         assert_eq!(report["outcome"], "killed", "{report}");
         assert_eq!(report["exit_code"], code, "{report}");
         assert_eq!(report["reason"], reason, "{report}");
@@ -158,10 +159,41 @@ fn a_worker_that_is_killed_by_somebody_else_is_reported_as_our_fault() {
     kill_process(Pid::from_raw(running.worker.cast_signed()).unwrap(), Signal::KILL).unwrap();
     let output = running.ended();
     assert_eq!(output.status.code(), Some(125));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = schema::read(&output.stdout);
     assert_eq!((&report["outcome"], &report["error"]["code"]), (&"error".into(), &"C0104".into()));
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("ended by signal 9"), "{message}");
+}
+
+/// An upstream that takes a request and never answers, and a run that waits for it.
+fn waits_for_upstream() -> (RawServer, DnsStub, Running) {
+    let (upstream, names) = (RawServer::start("", Then::Hold), DnsStub::start());
+    names.answer("slow.test", &["127.0.0.1"]);
+    let url = format!("http://slow.test:{}/", upstream.address().port());
+    let run = Writ::run(&guest("http")).args(&["--name-server", &names.address().to_string()]);
+    let run = run.args(&["--dangerous-loopback", "--http", &format!("GET {url}**")]);
+    let run = run.args(&["--limit", "wall=1h", "--limit", "http_time=1h", "--", "get", &url]);
+    let running = Running::start(run);
+    eventually("a request", || upstream.received().ends_with(b"\r\n\r\n"));
+    (upstream, names, running)
+}
+
+#[test]
+fn the_connections_of_a_run_end_with_it() {
+    let (upstream, _names, running) = waits_for_upstream();
+    assert_eq!((upstream.accepted(), upstream.ended()), (1, 0), "it was held open until now");
+    running.signal(Signal::INT);
+    let output = running.ended();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(schema::read(&output.stdout)["usage"]["http_requests"], 1);
+    eventually("the end of the connection", || upstream.ended() == 1);
+
+    let (upstream, _names, Running { mut child, worker, .. }) = waits_for_upstream();
+    assert_eq!((upstream.accepted(), upstream.ended()), (1, 0), "it was held open until now");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("the end of the connection", || upstream.ended() == 1);
+    eventually("the end of the worker", || is_gone(worker));
 }
 
 /// The files of a compile cache.
@@ -181,7 +213,7 @@ fn an_interrupt_while_compiling_leaves_nothing_half_made() {
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report = schema::read(&output.stdout);
         assert_eq!(report["outcome"], "killed");
         assert_eq!(cached(cache.path()), Vec::<String>::new());
         eventually("the end of both workers", || workers.iter().all(|worker| is_gone(*worker)));
