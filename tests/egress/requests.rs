@@ -107,14 +107,22 @@ fn a_target_without_a_host_or_path_form_is_not_sent() {
 fn nothing_is_smuggled_behind_a_body() {
     let bed = Bed::new();
     let url = bed.url("/count");
+    let (post, mut recorded) = (format!("POST {url}"), 0);
     let length = ["content-length:4", "content-length:1", "content-length:0"];
     for field in length {
         let words = [&url, "--method", "POST", "--body-bytes", "64", "-H", field];
         let verdict = bed.ask(&words);
         assert_ne!(verdict.report["exit_code"], 0, "a false length: {verdict:#?}");
+        // The guest is cut off before or after the decision; there is never a second one.
+        let allowed = verdict.denied(&[]).allowed();
+        assert!(allowed.len() < 2 && allowed.iter().all(|it| *it == post), "{verdict:#?}");
+        recorded += allowed.len();
     }
     let words = [&*url, "--method", "POST", "--body-bytes", "64", "-H", "content-length:64"];
-    bed.ask(&words).worked("status 200");
+    let verdict = bed.ask(&words);
+    assert_eq!(verdict.worked("status 200").allowed(), [&*post]);
+    let seen = bed.server.seen().len();
+    assert!(seen <= recorded + 1, "{seen} requests came of {recorded} decisions and an honest one");
     let targets: Vec<_> = bed.server.seen().into_iter().map(|seen| seen.target).collect();
     assert!(targets.iter().all(|target| target == "/count"), "{targets:?}");
     bed.still_works();
