@@ -1,9 +1,10 @@
 //! The second wall alone: a process that is confined like a worker, without wasmtime in front.
 
-use crate::harness::probe;
+use crate::harness::{guest, probe};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::{Command, Output};
 use writ_broker::Limits;
 use writ_broker::grant::Access;
 use writ_runtime::confinement::{Layer, Requirement};
@@ -63,6 +64,30 @@ fn no_socket_can_be_made() {
 #[test]
 fn no_program_and_no_process_can_be_started() {
     stopped(&["execute", "fork"]);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_host_that_is_process_1_can_run_tools() {
+    let command = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc", program]);
+        command
+    };
+    if !command("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine lets nobody make a PID namespace");
+        return;
+    }
+    let output = in_home(&mut command(env!("CARGO_BIN_EXE_writ")), &[]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello\n"[..]), "{output:?}");
+}
+
+/// Runs the honest tool by a command that ends with `writ`, as its users do.
+fn in_home(command: &mut Command, words: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    command.arg("run").arg(guest("hello-p1")).args(words);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path());
+    command.output().unwrap()
 }
 
 #[test]

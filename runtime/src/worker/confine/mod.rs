@@ -27,12 +27,12 @@ pub struct Keep<'a> {
 
 /// Ties this process's life to its parent's and drops every descriptor above standard error.
 ///
-/// The parent may have died before the tie was made; then nobody would ever end this process, so
-/// it ends itself.
+/// A parent that died before the tie was made is not looked for: in a container the host itself may
+/// be process 1. Its end of the control socket died with it, so this process meets the end of the
+/// stream while it waits for its arms or for its first call, and ends before any guest byte.
 pub fn isolate() -> Layer {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    let tied = set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
-    if !tied || getppid().is_none_or(rustix::process::Pid::is_init) {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    if set_parent_process_death_signal(Some(Signal::KILL)).is_err() {
         std::process::exit(125);
     }
     close_from(3)
