@@ -11,22 +11,31 @@ use writ_runtime::confinement::{Layer, Requirement};
 use writ_runtime::supervisor::Worker;
 use writ_runtime::wire::{Arm, ArmedDirectory};
 
-/// Arms the probe with one directory and returns its exit code: 0 stopped, 1 got through.
+/// Arms the probe with one directory and returns its exit code: 0 refused, 1 got through.
 fn attempt(name: &str, directory: &Path, access: Access) -> i32 {
+    attempt_as(false, name, directory, access)
+}
+
+fn attempt_as(compiler: bool, name: &str, directory: &Path, access: Access) -> i32 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut worker = Worker::start(&probe(name)).unwrap();
         let arm = Arm {
-            directories: vec![ArmedDirectory { guest: "/granted".into(), access }],
+            directories: match compiler {
+                true => Vec::new(),
+                false => vec![ArmedDirectory { guest: "/granted".into(), access }],
+            },
             env: Vec::new(),
             limits: Limits::default(),
             require: Requirement::Full,
-            compiler: false,
+            compiler,
         };
         let granted = fs::File::open(directory).unwrap();
         let artifacts = tempfile::tempdir().unwrap();
         let artifacts = fs::File::open(artifacts.path()).unwrap();
-        let confinement = worker.arm(arm, &[granted.as_fd(), artifacts.as_fd()]).await.unwrap();
+        let descriptors = [granted.as_fd(), artifacts.as_fd()];
+        let descriptors = if compiler { &[][..] } else { &descriptors[..] };
+        let confinement = worker.arm(arm, descriptors).await.unwrap();
         assert_eq!(confinement.weakest(), Layer::Full, "{confinement:?}");
         worker.reap().await.unwrap().code().unwrap()
     })
@@ -37,7 +46,7 @@ fn stopped(names: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file"), "x").unwrap();
     for name in names {
-        assert_eq!(attempt(name, directory.path(), Access::Write), 0, "{name} got through");
+        assert_eq!(attempt(name, directory.path(), Access::Write), 0, "{name} was not refused");
     }
     assert_eq!(attempt("read-granted", directory.path(), Access::Read), 1);
     assert_eq!(attempt("write-granted", directory.path(), Access::Write), 1);
@@ -64,6 +73,39 @@ fn no_socket_can_be_made() {
 #[test]
 fn no_program_and_no_process_can_be_started() {
     stopped(&["execute", "fork"]);
+}
+
+#[test]
+fn no_thread_can_be_started() {
+    stopped(&["many-threads", "raw-thread"]);
+}
+
+#[test]
+fn a_descriptor_cannot_be_made_to_signal_a_process() {
+    stopped(&["set-owner", "set-signal", "async-io"]);
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(attempt("plain-flags", directory.path(), Access::Read), 1);
+}
+
+#[test]
+fn no_memory_escapes_the_rlimit() {
+    stopped(&["shared-memory", "grow-down-memory", "memfd-memory"]);
+}
+
+#[test]
+fn descriptors_are_bounded_by_what_the_grant_says() {
+    stopped(&["descriptors-without-end"]);
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(attempt("descriptors-of-the-grant", directory.path(), Access::Read), 1);
+}
+
+#[test]
+fn a_compiling_worker_is_confined_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["read-outside", "socket-inet", "execute", "fork", "many-threads", "memfd-memory"] {
+        let code = attempt_as(true, name, directory.path(), Access::Read);
+        assert_eq!(code, 0, "{name} was not refused");
+    }
 }
 
 #[test]

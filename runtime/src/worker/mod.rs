@@ -31,6 +31,8 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
+use ticker::Ticker;
 use tokio::runtime::Runtime;
 use writ_broker::grant::Access;
 
@@ -39,12 +41,17 @@ pub(crate) use engine::REVISION;
 /// The exit code of a worker that could not go on; the host reports it as its own fault.
 const BROKEN: i32 = 125;
 
+/// How long the one blocking thread of the runtime waits for work: for ever. None could take its
+/// place.
+const KEEP_ALIVE: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// A worker that is confined and waits for work.
 #[derive(Debug)]
 pub struct Armed {
     control: Arc<OwnedFd>,
     egress: OwnedFd,
     runtime: Runtime,
+    ticker: Ticker,
     inbox: Inbox,
     arm: Arm,
     directories: Vec<(OwnedFd, Access)>,
@@ -91,17 +98,31 @@ pub fn arm() -> Result<Armed, WireError> {
         .enable_all()
         // Look at the sockets after every poll of the guest: it lets go only once per tick.
         .event_interval(1)
+        .max_blocking_threads(1)
+        .thread_keep_alive(KEEP_ALIVE)
         .build()?;
     let keep = Keep {
         directories: &directories,
         artifacts: artifacts.as_ref().map(AsFd::as_fd),
         limits: &arm.limits,
     };
-    let confinement = confine(&keep, descriptors);
+    let (confinement, ticker) = confine(&keep, descriptors, || threads(&runtime, arm.compiler))?;
     let refused = arm.require == Requirement::Full && confinement.weakest() < Layer::Full;
-    let armed = Armed { control, egress, runtime, inbox, arm, directories };
+    let armed = Armed { control, egress, runtime, ticker, inbox, arm, directories };
     armed.outbox().send(&FromWorker::Armed(confinement));
     if refused { Err(WireError::Closed) } else { Ok(armed) }
+}
+
+/// Starts every thread that a worker ever has.
+fn threads(runtime: &Runtime, compiler: bool) -> std::io::Result<Ticker> {
+    if compiler {
+        // Cranelift's threads.
+        rayon::ThreadPoolBuilder::new().build_global().map_err(std::io::Error::other)?;
+    } else {
+        // The thread that writes to files while the guest goes on; it stays for the next write.
+        drop(runtime.spawn_blocking(|| ()));
+    }
+    Ticker::spawn()
 }
 
 /// Moves a standard stream to a descriptor of its own and puts `/dev/null` in its place, so that a

@@ -40,13 +40,14 @@ struct Control {
 
 /// Serves calls until the host hangs up.
 pub(super) fn serve(armed: Armed) -> Result<(), WireError> {
-    let Armed { control, egress, runtime, inbox, arm, directories } = armed;
-    runtime.block_on(serve_calls(control, egress, inbox, arm, directories))
+    let Armed { control, egress, runtime, ticker, inbox, arm, directories } = armed;
+    runtime.block_on(serve_calls(control, egress, ticker, inbox, arm, directories))
 }
 
 async fn serve_calls(
     control: Arc<OwnedFd>,
     egress: OwnedFd,
+    ticker: Ticker,
     inbox: Inbox,
     arm: Arm,
     directories: Vec<(OwnedFd, Access)>,
@@ -62,7 +63,7 @@ async fn serve_calls(
         engine,
         linkers: Linkers::default(),
         tools: HashMap::new(),
-        ticker: Ticker::default(),
+        ticker,
         egress: EgressClient::new(egress.into(), arm.limits.header_bytes),
         disk: DiskBudget::new(arm.limits.disk),
         outbox: outbox.clone(),
@@ -118,7 +119,7 @@ impl Bench {
             egress: &self.egress,
         };
         let started = Instant::now();
-        self.ticker.start(&self.engine)?;
+        self.ticker.start(&self.engine);
         let mut guest = std::pin::pin!(sandbox.run(tool, call.invoke));
         let ran = loop {
             tokio::select! {

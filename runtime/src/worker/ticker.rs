@@ -13,58 +13,70 @@ const TICK: Duration = Duration::from_millis(10);
 const LINGER: u32 = 10;
 
 /// Increments the engine's epoch while a call runs; sleeps while none does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ticker {
-    running: Arc<AtomicBool>,
-    asleep: Arc<AtomicBool>,
-    thread: OnceLock<JoinHandle<()>>,
+    clock: Arc<Clock>,
+    thread: JoinHandle<()>,
+}
+
+/// What the two threads share.
+#[derive(Debug, Default)]
+struct Clock {
+    /// Set by the first call.
+    engine: OnceLock<Engine>,
+    running: AtomicBool,
+    asleep: AtomicBool,
 }
 
 impl Ticker {
-    /// Starts ticking for one call.
-    pub(crate) fn start(&self, engine: &Engine) -> std::io::Result<()> {
-        self.running.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.get() {
-            if self.asleep.load(Ordering::SeqCst) {
-                thread.thread().unpark();
-            }
-            return Ok(());
-        }
-        let (engine, running, asleep) = (engine.clone(), self.running.clone(), self.asleep.clone());
+    /// Starts the thread, asleep. It is started before the worker closes its last filter, behind
+    /// which nobody can start one.
+    pub(crate) fn spawn() -> std::io::Result<Self> {
+        let clock = Arc::new(Clock::default());
+        let theirs = clock.clone();
         let thread = Builder::new()
             .name("ticker".into())
             .stack_size(64 * 1024)
-            .spawn(move || tick(&engine, &running, &asleep))?;
-        // Only this thread starts the ticker, so the cell is empty.
-        let _ = self.thread.set(thread);
-        Ok(())
+            .spawn(move || theirs.tick())?;
+        Ok(Self { clock, thread })
+    }
+
+    /// Starts ticking for one call; the engine is the same for each.
+    pub(crate) fn start(&self, engine: &Engine) {
+        self.clock.engine.get_or_init(|| engine.clone());
+        self.clock.running.store(true, Ordering::SeqCst);
+        if self.clock.asleep.load(Ordering::SeqCst) {
+            self.thread.thread().unpark();
+        }
     }
 
     /// Stops ticking after a call.
     pub(crate) fn stop(&self) {
-        self.running.store(false, Ordering::SeqCst);
+        self.clock.running.store(false, Ordering::SeqCst);
     }
 }
 
-fn tick(engine: &Engine, running: &AtomicBool, asleep: &AtomicBool) {
-    let mut idle = 0;
-    loop {
-        std::thread::sleep(TICK);
-        if running.load(Ordering::SeqCst) {
-            idle = 0;
-            engine.increment_epoch();
-            continue;
+impl Clock {
+    fn tick(&self) {
+        loop {
+            self.asleep.store(true, Ordering::SeqCst);
+            // A start before the line above found the thread awake; so look before sleeping.
+            while !self.running.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+            self.asleep.store(false, Ordering::SeqCst);
+            let mut idle = 0;
+            while idle < LINGER {
+                std::thread::sleep(TICK);
+                if self.running.load(Ordering::SeqCst) {
+                    idle = 0;
+                    if let Some(engine) = self.engine.get() {
+                        engine.increment_epoch();
+                    }
+                } else {
+                    idle += 1;
+                }
+            }
         }
-        idle += 1;
-        if idle < LINGER {
-            continue;
-        }
-        asleep.store(true, Ordering::SeqCst);
-        // A start between the look above and this line found the thread awake; look again.
-        while !running.load(Ordering::SeqCst) {
-            std::thread::park();
-        }
-        asleep.store(false, Ordering::SeqCst);
-        idle = 0;
     }
 }

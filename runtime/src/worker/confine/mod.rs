@@ -47,15 +47,21 @@ fn close_from(first: u32) -> Layer {
 
 /// Confines this process for the rest of its life and reports what the kernel enforces.
 ///
-/// `descriptors` is what [`isolate`] returned. Must be called while the process has one thread:
-/// landlock and seccomp are inherited by threads started later, not by those that run already.
-pub fn confine(keep: &Keep<'_>, descriptors: Layer) -> Confinement {
+/// `descriptors` is what [`isolate`] returned. Must be called while the process has one thread.
+/// `threads` starts those that the process will ever have: after landlock, which a thread that runs
+/// already would escape, and before the filter, behind which none can be started.
+pub fn confine<T>(
+    keep: &Keep<'_>,
+    descriptors: Layer,
+    threads: impl FnOnce() -> std::io::Result<T>,
+) -> std::io::Result<(Confinement, T)> {
     let environment = if std::env::vars_os().next().is_none() { Layer::Full } else { Layer::None };
     let rlimits = limits::apply(keep.limits);
     let landlock = filesystem::restrict(keep);
+    let threads = threads()?;
     let seccomp = syscalls::restrict();
     let openat2 = openat2_works(keep);
-    Confinement { landlock, seccomp, rlimits, descriptors, environment, openat2 }
+    Ok((Confinement { landlock, seccomp, rlimits, descriptors, environment, openat2 }, threads))
 }
 
 /// Asserts that paths will be resolved by the kernel: wasmtime falls back silently to a weaker

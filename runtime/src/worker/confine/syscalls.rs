@@ -1,12 +1,13 @@
 //! The system calls that a confined worker may make.
 //!
 //! An allow-list: what is not named fails with `EPERM`. There is no way in it to a socket, another
-//! program, another process's memory, a mount, a key ring, BPF or `io_uring`.
+//! program, a thread, another process's memory, a signal to one, memory that no rlimit counts, a
+//! mount, a key ring, BPF or `io_uring`.
 
 use crate::confinement::Layer;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 use std::collections::BTreeMap;
 
@@ -25,7 +26,6 @@ const PLAIN: &[i64] = &[
     libc::SYS_dup,
     libc::SYS_fadvise64,
     libc::SYS_fallocate,
-    libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_fstat,
     libc::SYS_fsync,
@@ -78,7 +78,6 @@ const PLAIN: &[i64] = &[
     libc::SYS_ppoll,
     libc::SYS_restart_syscall,
     // This process and its threads.
-    libc::SYS_clone3,
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_getpid,
@@ -95,7 +94,7 @@ const PLAIN: &[i64] = &[
     libc::SYS_sigaltstack,
 ];
 
-/// Restricts this thread and all it starts.
+/// Restricts every thread of this process.
 pub(super) fn restrict() -> Layer {
     match try_restrict() {
         Ok(()) => Layer::Full,
@@ -106,15 +105,16 @@ pub(super) fn restrict() -> Layer {
 fn try_restrict() -> Result<(), Box<dyn std::error::Error>> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    // `clone3` hides its flags behind a pointer, which a filter cannot read. Told that it does not
-    // exist, the C library falls back to `clone`, whose flags the list below checks. This filter
-    // comes first: the list leaves no call by which another one could be installed.
+    // No rlimit counts the pages of a memory file. Told that there are none, wasmtime copies the
+    // first contents of a memory instead of mapping them; any other error would end the guest. The
+    // list below must let the call through: of two errors the kernel takes the later filter's. This
+    // one comes first, because the list leaves no call by which another could be installed.
     let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let hidden = Rules::from([(libc::SYS_clone3, vec![])]);
+    let hidden = Rules::from([(libc::SYS_memfd_create, vec![])]);
     let hide = SeccompFilter::new(hidden, SeccompAction::Allow, absent, arch)?;
-    apply_filter(&BpfProgram::try_from(hide)?)?;
+    apply_filter_all_threads(&BpfProgram::try_from(hide)?)?;
     let list = SeccompFilter::new(rules()?, refuse, SeccompAction::Allow, arch)?;
-    apply_filter(&BpfProgram::try_from(list)?)?;
+    apply_filter_all_threads(&BpfProgram::try_from(list)?)?;
     Ok(())
 }
 
@@ -122,16 +122,21 @@ fn rules() -> Result<Rules, seccompiler::BackendError> {
     let mut rules: Rules = PLAIN.iter().map(|call| (*call, vec![])).collect();
     let bits = |value: libc::c_int| u64::from(value.unsigned_abs());
     let own_pid = u64::from(std::process::id());
-    // Threads, never a new process.
-    let thread = bits(libc::CLONE_THREAD);
-    rules.insert(libc::SYS_clone, vec![rule(&[(0, Op::MaskedEq(thread), thread)])?]);
     // `abort` signals its own thread; nobody else may be signalled.
     rules.insert(libc::SYS_tgkill, vec![rule(&[(0, Op::Eq, own_pid)])?]);
     // Memory is writable or executable, never both.
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        let without = |flag| rule(&[(2, Op::MaskedEq(bits(flag)), 0)]);
-        rules.insert(call, vec![without(libc::PROT_WRITE)?, without(libc::PROT_EXEC)?]);
-    }
+    let without = |flag| (2, Op::MaskedEq(bits(flag)), 0);
+    let either = [without(libc::PROT_WRITE), without(libc::PROT_EXEC)];
+    // And it is private and does not grow by itself: RLIMIT_DATA counts no other.
+    let kind = Op::MaskedEq(bits(libc::MAP_TYPE | libc::MAP_GROWSDOWN));
+    let counted = (3, kind, bits(libc::MAP_PRIVATE));
+    let each = |more: &[Condition]| {
+        let rules = either.iter().map(|one| rule(&[std::slice::from_ref(one), more].concat()));
+        rules.collect::<Result<Vec<_>, _>>()
+    };
+    rules.insert(libc::SYS_mmap, each(&[counted])?);
+    rules.insert(libc::SYS_mprotect, each(&[])?);
+    rules.insert(libc::SYS_fcntl, descriptor_commands()?);
     rules.insert(libc::SYS_prctl, vec![rule(&[(0, Op::Eq, bits(libc::PR_SET_NAME))])?]);
     rules.insert(libc::SYS_ioctl, vec![rule(&[(1, Op::Eq, libc::FIONBIO)])?]);
     // Reading its own limits, not setting any.
@@ -139,7 +144,22 @@ fn rules() -> Result<Rules, seccompiler::BackendError> {
     Ok(rules)
 }
 
-fn rule(conditions: &[(u8, Op, u64)]) -> Result<SeccompRule, seccompiler::BackendError> {
+/// Duplicates and flags. The other commands would name a process that the kernel then signals
+/// (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`), hold leases and locks, or resize pipes.
+fn descriptor_commands() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let is = |command: libc::c_int| (1, Op::Eq, u64::from(command.unsigned_abs()));
+    let plain = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL];
+    let silent = (2, Op::MaskedEq(u64::from(libc::O_ASYNC.unsigned_abs())), 0);
+    let mut rules =
+        plain.iter().map(|command| rule(&[is(*command)])).collect::<Result<Vec<_>, _>>()?;
+    rules.push(rule(&[is(libc::F_SETFL), silent])?);
+    Ok(rules)
+}
+
+/// An argument's index, how it is compared, and with what.
+type Condition = (u8, Op, u64);
+
+fn rule(conditions: &[Condition]) -> Result<SeccompRule, seccompiler::BackendError> {
     let conditions = conditions
         .iter()
         .map(|(index, op, value)| SeccompCondition::new(*index, Len::Qword, op.clone(), *value))
