@@ -19,6 +19,10 @@ pub enum Layer {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Confinement {
     /// File access by landlock: the granted directories and the artifact cache, nothing else.
+    ///
+    /// It covers opening, making, moving and removing. Whether a path elsewhere exists, its metadata
+    /// and where a link leads can still be looked at, and the times of a file that the user owns can
+    /// be set: landlock has no right for these calls, and wasmtime's own file code makes them by path.
     pub landlock: Layer,
     /// System calls by seccomp: an allow-list without sockets, exec, ptrace and mounts.
     pub seccomp: Layer,
