@@ -186,6 +186,20 @@ fn a_directory_that_others_can_write_to_is_not_used() {
 }
 
 #[test]
+fn a_guest_finds_no_native_code_among_temporary_files() {
+    let user = User::warmed();
+    let (tmp, folder) = (user.folder("tmp"), user.compiled());
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(tmp.join("own"), "").unwrap();
+    let grant = format!("{}::/t", tmp.display());
+    let ran = user.writ(&guest("files")).args(&["--write", &grant, "--", "list", "/t"]).done();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.starts_with("warning[C0103]: "), "{ran:?}");
+    assert!(ran.text().contains("own") && !ran.text().contains("writ-"), "{ran:?}");
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 1);
+}
+
+#[test]
 fn a_key_that_others_can_read_is_not_used() {
     let user = User::warmed();
     let key = user.folder("state").join("cache.key");

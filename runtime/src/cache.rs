@@ -11,9 +11,10 @@ use crate::worker::REVISION;
 use crate::worker::describe::Description;
 use aws_lc_rs::hmac;
 use cap_std::fs::{Dir, File, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::{MemfdFlags, Mode, SealFlags};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use writ_broker::codes;
 
 /// The version whose code is cached. A test holds it against `Cargo.lock`; wasmtime itself refuses
@@ -44,8 +45,8 @@ pub struct Cache {
     directory: Dir,
     key: hmac::Key,
     bound: u64,
-    /// Where the directory lies, if it goes with this value.
-    passing: Option<PathBuf>,
+    /// Whether entries live in memory alone; then nothing can be put into the directory.
+    passing: bool,
 }
 
 /// A compiled tool that was made here, by us.
@@ -72,7 +73,8 @@ pub enum Lookup {
 pub struct Draft<'a> {
     cache: &'a Cache,
     name: String,
-    temporary: String,
+    /// The name of the file until it is committed; none if it lives in memory.
+    temporary: Option<String>,
     file: File,
 }
 
@@ -82,19 +84,22 @@ impl Cache {
         let key = private::key(key_file)?;
         let directory = private::directory(directory)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-        Ok(Self { directory, key, bound, passing: None })
+        Ok(Self { directory, key, bound, passing: false })
     }
 
-    /// Makes a cache for one run below `parent`, for when the lasting one cannot be trusted. Its
-    /// directory and its key go with the value.
+    /// Makes a cache for one run, for when the lasting one cannot be trusted. Its entries are sealed
+    /// memory and have no name: `parent` is for temporary files, and a grant may name it.
     pub fn passing(parent: &Path) -> Result<Self, Fault> {
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(unusable)?;
         let (name, key) = random.split_at(16);
         let path = parent.join(format!("writ-{}", hex(name)));
         let directory = private::directory(&path)?;
+        // A worker is to have a directory that it may read. In one that was removed nothing can be
+        // made any more.
+        rustix::fs::rmdir(&path).map_err(unusable)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        Ok(Self { directory, key, bound: DEFAULT_BOUND, passing: Some(path) })
+        Ok(Self { directory, key, bound: DEFAULT_BOUND, passing: true })
     }
 
     /// Looks a tool up and authenticates what it finds.
@@ -114,13 +119,17 @@ impl Cache {
     /// Starts an entry.
     pub fn draft(&self, digest: [u8; 32]) -> Result<Draft<'_>, Fault> {
         let name = entry_name(digest);
+        if self.passing {
+            let file = nameless().map_err(unusable)?;
+            return Ok(Draft { cache: self, name, temporary: None, file });
+        }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(unusable)?;
         let temporary = format!("{name}.{}{DRAFT}", hex(&random));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = self.directory.open_with(&temporary, &options).map_err(unusable)?;
-        Ok(Draft { cache: self, name, temporary, file })
+        Ok(Draft { cache: self, name, temporary: Some(temporary), file })
     }
 
     /// The directory, for a worker to be allowed to read from.
@@ -170,6 +179,9 @@ impl Cache {
             let entry = entry?;
             let metadata = entry.metadata()?;
             let (time, name) = (metadata.mtime(), entry.file_name());
+            if !is_ours(&name.to_string_lossy()) {
+                continue;
+            }
             if !name.to_string_lossy().ends_with(DRAFT) {
                 entries.push((time, metadata.mtime_nsec(), metadata.len(), name));
             } else if time < abandoned {
@@ -191,18 +203,6 @@ impl Cache {
     }
 }
 
-/// A passing cache leaves nothing behind.
-impl Drop for Cache {
-    fn drop(&mut self) {
-        let Some(path) = self.passing.take() else { return };
-        for entry in self.directory.entries().into_iter().flatten().flatten() {
-            // What cannot be removed stays; it is private all the same.
-            let _ = entry.remove_file();
-        }
-        let _ = rustix::fs::rmdir(&path);
-    }
-}
-
 impl Entry {
     /// The artifact, for a worker to map.
     pub fn artifact(&self) -> BorrowedFd<'_> {
@@ -219,12 +219,14 @@ impl Draft<'_> {
     /// Signs what was written and makes it an entry.
     pub fn commit(mut self, description: &Description) -> Result<Entry, Fault> {
         self.write_trailer(description).map_err(unusable)?;
+        let Some(temporary) = &self.temporary else {
+            let file = seal(&mut self.file).map_err(unusable)?;
+            return self.cache.authenticate(&self.name, file).map_err(unusable);
+        };
+        let directory = &self.cache.directory;
         // Opened before others see it: they may evict it at once.
-        let file = self.cache.directory.open(&self.temporary).map_err(unusable)?;
-        self.cache
-            .directory
-            .rename(&self.temporary, &self.cache.directory, &self.name)
-            .map_err(unusable)?;
+        let file = directory.open(temporary).map_err(unusable)?;
+        directory.rename(temporary, directory, &self.name).map_err(unusable)?;
         // A cache that is too large is no reason to fail a run.
         if let Err(error) = self.cache.prune(&self.name) {
             tracing::warn!(%error, "the compile cache could not be pruned");
@@ -258,9 +260,34 @@ impl Draft<'_> {
 /// A draft that was not committed leaves nothing behind.
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // After a commit the name is gone already.
-        let _ = self.cache.directory.remove_file(&self.temporary);
+        if let Some(temporary) = &self.temporary {
+            // After a commit the name is gone already.
+            let _ = self.cache.directory.remove_file(temporary);
+        }
     }
+}
+
+/// Makes a file that lives in memory and goes with its last descriptor.
+fn nameless() -> std::io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = std::fs::File::from(rustix::fs::memfd_create("artifact", flags)?);
+    rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?;
+    Ok(File::from_std(file))
+}
+
+/// Makes such a file unchangeable, by its writers as well.
+fn seal(file: &mut File) -> std::io::Result<File> {
+    file.rewind()?;
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&*file, seals)?;
+    file.try_clone()
+}
+
+/// Tells an entry or a draft, of whatever version, from what somebody else put there.
+fn is_ours(name: &str) -> bool {
+    let (digest, rest) = name.split_at_checked(2 * 32).unwrap_or_default();
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    digest.bytes().all(is_hex) && rest.starts_with('-')
 }
 
 fn read_description(

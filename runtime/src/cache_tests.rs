@@ -200,7 +200,7 @@ fn a_draft_is_left_alone_until_nobody_can_be_writing_it() {
     let draft = bed.cache.draft([1; 32]).unwrap();
     bed.add(2, b"x");
     assert_eq!(bed.names(), 2);
-    bed.age(&draft.temporary, HOUR + 60);
+    bed.age(draft.temporary.as_deref().unwrap(), HOUR + 60);
     bed.add(3, b"x");
     assert_eq!(bed.names(), 1, "the abandoned draft and the evicted entry are gone");
 }
@@ -219,15 +219,38 @@ fn two_that_compile_the_same_tool_both_have_it() {
 }
 
 #[test]
-fn a_passing_cache_leaves_nothing() {
+fn a_passing_cache_has_no_name_and_cannot_be_changed() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::passing(folder.path()).unwrap();
     let draft = cache.draft([1; 32]).unwrap();
-    draft.commit(&description()).unwrap();
-    assert!(is_hit(&cache.get([1; 32])));
-    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
-    drop(cache);
+    let mut writer = draft.artifact().try_clone().unwrap();
+    writer.write_all(b"native code").unwrap();
+    let entry = draft.commit(&description()).unwrap();
+    assert_eq!(entry.description, description());
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    assert!(cache.directory.create("file").is_err(), "the directory is still somewhere");
+    // The compiler may still hold the file that it wrote to, and so does the guest's worker.
+    writer.rewind().unwrap();
+    assert!(writer.write_all(b"other").is_err());
+    assert!(writer.set_len(0).is_err());
+    assert!(matches!(cache.get([1; 32]), Lookup::Miss));
+}
+
+#[test]
+fn what_others_put_into_the_directory_is_not_ours_to_remove() {
+    let bed = Bed::new(1);
+    let foreign = ["notes.txt".to_owned(), "a".repeat(64), format!("{}-", "Z".repeat(64))];
+    for name in &foreign {
+        bed.cache.directory.write(name, b"theirs").unwrap();
+        bed.age(name, 2 * HOUR);
+    }
+    bed.add(1, b"old");
+    bed.age(&entry_name([1; 32]), 60);
+    bed.add(2, b"new");
+    assert!(matches!(bed.cache.get([1; 32]), Lookup::Miss), "our own was to go");
+    for name in &foreign {
+        assert!(bed.path(name).exists(), "{name}");
+    }
 }
 
 #[test]
