@@ -11,7 +11,7 @@ use writ_runtime::outcome::LimitName;
 use writ_runtime::outcome::Outcome;
 use writ_runtime::record::{Record, Recorder};
 use writ_runtime::supervisor::{
-    CallIo, CallReport, Compiler, Interrupt, Task, TaskSettings, WorkerProgram,
+    CallIo, CallReport, CompileCaps, Compiler, Interrupt, Task, TaskSettings, WorkerProgram,
 };
 use writ_runtime::wire::Invoke;
 
@@ -76,8 +76,11 @@ impl Host {
         let entry = match cache.get(digest) {
             Lookup::Hit(entry) => *entry,
             _ => {
-                let compiler =
-                    Compiler { program: self.program.clone(), require: Requirement::Report };
+                let compiler = Compiler {
+                    program: self.program.clone(),
+                    require: Requirement::Report,
+                    caps: CompileCaps::default(),
+                };
                 self.runtime.block_on(compiler.compile(&cache, digest, &bytes)).unwrap()
             }
         };

@@ -4,7 +4,11 @@ use crate::harness::{Ran, Writ, guest, refused};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
+use writ_runtime::cache::{Cache, DEFAULT_BOUND};
+use writ_runtime::confinement::Requirement;
+use writ_runtime::supervisor::{CompileCaps, Compiler, WorkerProgram};
 
 /// Directories of one user.
 struct User {
@@ -197,6 +201,42 @@ fn a_guest_finds_no_native_code_among_temporary_files() {
     assert!(ran.stderr.starts_with("warning[C0103]: "), "{ran:?}");
     assert!(ran.text().contains("own") && !ran.text().contains("writ-"), "{ran:?}");
     assert_eq!(fs::read_dir(&tmp).unwrap().count(), 1);
+}
+
+#[test]
+fn a_compilation_is_bounded_in_time_and_memory() {
+    let user = User::new();
+    let bytes = fs::read(guest("files")).unwrap();
+    let small = [
+        CompileCaps { wall: Duration::from_millis(1), ..CompileCaps::default() },
+        CompileCaps { cpu: Duration::from_millis(1), ..CompileCaps::default() },
+        CompileCaps { memory: 1, ..CompileCaps::default() },
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let compile = |caps: CompileCaps, bytes: &[u8]| {
+        let program = WorkerProgram {
+            path: env!("CARGO_BIN_EXE_writ").into(),
+            args: vec!["__worker".into()],
+        };
+        let key = user.folder("state").join("cache.key");
+        let cache = Cache::open(&user.compiled(), &key, DEFAULT_BOUND).unwrap();
+        let compiler = Compiler { program, require: Requirement::Full, caps };
+        runtime.block_on(compiler.compile(&cache, [1; 32], bytes)).map(drop)
+    };
+    let heavy = heavy();
+    for caps in small {
+        let fault = compile(caps.clone(), &heavy).unwrap_err();
+        assert_eq!(fault.code.as_str(), "T0109", "{caps:?}: {fault}");
+    }
+    assert_eq!(user.entries().len(), 0, "a draft was left behind");
+    compile(CompileCaps::default(), &bytes).unwrap();
+}
+
+/// A module that needs more memory to compile than a worker has by itself.
+fn heavy() -> Vec<u8> {
+    let sums = "local.get 0 local.get 1 i64.add local.set 2 ".repeat(400_000);
+    let text = format!("(module (func (export \"_start\") {} {sums}))", "(local i64)".repeat(1000));
+    wat::parse_str(text).unwrap()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use writ_broker::codes;
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
 use writ_runtime::supervisor::{
-    CallIo, CallReport, Compiler, Interrupt, Task, TaskSettings, Worker, WorkerProgram,
+    CallIo, CallReport, CompileCaps, Compiler, Interrupt, Task, TaskSettings, Worker, WorkerProgram,
 };
 use writ_runtime::wire::{Fault, Invoke};
 use writ_runtime::worker::describe::{FunctionRef, Kind, resolve_function};
@@ -131,7 +131,8 @@ pub(super) fn settings(operator: &Operator) -> Result<TaskSettings> {
 
 /// The compiler that goes with the settings of a run.
 pub(super) fn compiler(settings: &TaskSettings) -> Compiler {
-    Compiler { program: settings.program.clone(), require: settings.require }
+    let (program, require) = (settings.program.clone(), settings.require);
+    Compiler { program, require, caps: CompileCaps::default() }
 }
 
 /// How this binary starts itself as a worker.

@@ -16,17 +16,29 @@ use writ_broker::{Limits, codes};
 /// The largest tool that is compiled, bytes. Compiling needs up to a hundred times as much memory.
 pub const MAX_TOOL: u64 = 128 * 1024 * 1024;
 
-/// CPU time of one compilation. A 20 MB module takes about 20 s.
-const MAX_CPU: Duration = Duration::from_secs(300);
-
-/// Wall time of one compilation; longer than the CPU time so that a busy machine may share.
-const MAX_WALL: Duration = Duration::from_secs(600);
-
-/// Memory of one compilation, bytes.
-const MAX_MEMORY: u64 = 6 * 1024 * 1024 * 1024;
-
 /// The largest artifact, bytes.
 const MAX_ARTIFACT: u64 = 1024 * 1024 * 1024;
+
+/// What one compilation may use. Without these a small tool could hold the machine for hours.
+#[derive(Debug, Clone)]
+pub struct CompileCaps {
+    /// CPU time. A 20 MB module takes about 20 s.
+    pub cpu: Duration,
+    /// Wall time; longer than the CPU time so that a busy machine may share.
+    pub wall: Duration,
+    /// Memory, bytes.
+    pub memory: u64,
+}
+
+impl Default for CompileCaps {
+    fn default() -> Self {
+        Self {
+            cpu: Duration::from_secs(300),
+            wall: Duration::from_secs(600),
+            memory: 6 * 1024 * 1024 * 1024,
+        }
+    }
+}
 
 /// Turns tools into cache entries.
 #[derive(Debug, Clone)]
@@ -35,6 +47,8 @@ pub struct Compiler {
     pub program: WorkerProgram,
     /// What to do if this machine cannot confine in full.
     pub require: Requirement,
+    /// What one compilation may use.
+    pub caps: CompileCaps,
 }
 
 impl Compiler {
@@ -65,8 +79,10 @@ impl Compiler {
         };
         let answer = tokio::select! {
             answer = worker.next() => answer,
-            () = cpu_exhausted(pid, MAX_CPU) => return Err(too_slow("CPU time", MAX_CPU)),
-            () = tokio::time::sleep(MAX_WALL) => return Err(too_slow("time", MAX_WALL)),
+            () = cpu_exhausted(pid, self.caps.cpu) => {
+                return Err(too_slow("CPU time", self.caps.cpu));
+            }
+            () = tokio::time::sleep(self.caps.wall) => return Err(too_slow("time", self.caps.wall)),
         };
         match answer {
             Ok(FromWorker::Compiled(description)) => {
@@ -81,7 +97,8 @@ impl Compiler {
             Err(WireError::Closed) => {
                 let autopsy = worker.autopsy().await;
                 Err(if autopsy.out_of_memory() {
-                    let message = format!("compiling needs more than {MAX_MEMORY} bytes of memory");
+                    let memory = self.caps.memory;
+                    let message = format!("compiling needs more than {memory} bytes of memory");
                     Fault::new(codes::COMPILE_LIMIT, message)
                 } else {
                     autopsy.fault()
@@ -92,8 +109,9 @@ impl Compiler {
     }
 
     fn arm(&self) -> Arm {
-        let cpu_ms = u64::try_from(MAX_CPU.as_millis()).unwrap_or(u64::MAX);
-        let limits = Limits { memory: MAX_MEMORY, cpu_ms, disk: MAX_ARTIFACT, ..Limits::default() };
+        let cpu_ms = u64::try_from(self.caps.cpu.as_millis()).unwrap_or(u64::MAX);
+        let memory = self.caps.memory;
+        let limits = Limits { memory, cpu_ms, disk: MAX_ARTIFACT, ..Limits::default() };
         Arm {
             directories: Vec::new(),
             env: Vec::new(),
@@ -105,7 +123,7 @@ impl Compiler {
 }
 
 fn too_slow(what: &str, bound: Duration) -> Fault {
-    let message = format!("compiling needs more than {} s of {what}", bound.as_secs());
+    let message = format!("compiling needs more than {bound:?} of {what}");
     Fault::new(codes::COMPILE_LIMIT, message)
 }
 

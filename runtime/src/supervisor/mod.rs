@@ -11,7 +11,7 @@ mod tests;
 mod watch;
 mod worker;
 
-pub use compile::{Compiler, MAX_TOOL};
+pub use compile::{CompileCaps, Compiler, MAX_TOOL};
 pub use conversation::{CallIo, Interrupt};
 pub use report::{CallReport, Usage};
 pub use task::{Task, TaskSettings};
