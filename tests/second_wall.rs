@@ -1,6 +1,7 @@
 //! The second wall alone: a process that is confined like a worker, without wasmtime in front.
 
-use crate::harness::{guest, probe};
+use crate::harness::{Writ, guest, probe};
+use serde_json::Value;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -130,6 +131,38 @@ fn in_home(command: &mut Command, words: &[&str]) -> Output {
     command.arg("run").arg(guest("hello-p1")).args(words);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path());
     command.output().unwrap()
+}
+
+fn without_landlock(words: &[&str]) -> Output {
+    let launcher = probe("without");
+    let mut command = Command::new(launcher.path);
+    command.args(launcher.args).arg("landlock").arg(env!("CARGO_BIN_EXE_writ"));
+    in_home(&mut command, words)
+}
+
+#[test]
+fn a_machine_without_landlock_is_reported() {
+    let output = without_landlock(&["--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &report["confinement"]["landlock"]),
+        (Some(0), &"none".into())
+    );
+    assert_eq!(report["confinement"]["seccomp"], "full");
+    let output = without_landlock(&[]);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello\n"[..]));
+    assert!(words.contains("warning[C0101]") && words.contains("landlock"), "{words}");
+    // The control: with all of it, nothing is said.
+    assert_eq!(&*Writ::new(&["run", guest("hello-p1").to_str().unwrap()]).done().stderr, "");
+}
+
+#[test]
+fn a_machine_without_landlock_is_refused_by_who_requires_it() {
+    let output = without_landlock(&["--json", "--require-confinement"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["error"]["code"]), (Some(125), &"C0101".into()));
+    assert_eq!(report["stdout"], Value::Null, "{report}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use writ_broker::diagnostic::Report;
+use writ_runtime::confinement::{Confinement, Layer};
 use writ_broker::text::printable;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -88,6 +89,17 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     let (code, exit) = exit_code_of(error);
     if error.is::<Unsound>() {
         message(format!("{error}\n"));
+/// Says that the second wall was not complete; a run that went well would hide it otherwise.
+pub(crate) fn less_confined(confinement: &Confinement) {
+    if confinement.weakest() == Layer::Full {
+        return;
+    }
+    let layers = serde_json::to_string(confinement).unwrap_or_default();
+    let what = format!("the worker was confined less than in full: {layers}");
+    let help = "`--require-confinement` refuses to run so; `writ explain C0101` says more";
+    say(Weight::Warning, Some("C0101"), &what, Some(help));
+}
+
         return ExitCode::from(exit);
     }
     let help = code.as_ref().map(|code| format!("`writ explain {code}` says more"));

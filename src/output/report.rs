@@ -201,6 +201,9 @@ impl RunReport {
         if let Some(value) = &self.result {
             result(value.get());
         }
+        if let Some(confinement) = &self.confinement {
+            super::less_confined(confinement);
+        }
         let kept = denials.kept();
         for refusal in &kept.listed {
             let what = format!("tool \"{tool}\": {}: {}", refusal.target, refusal.reason);

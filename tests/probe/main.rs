@@ -2,7 +2,7 @@
 //! thing. Exits with 0 if it was refused, 1 if it got through, 2 if it cannot tell.
 //!
 //! Refused means that the wall said no: another error may come from what it was asked for, and would
-//! come without a wall as well.
+//! come without a wall as well. `without CALL PROGRAM …` runs a program that has no such call.
 #![expect(unsafe_code, reason = "it makes the system calls that safe wrappers do not offer")]
 #![expect(clippy::print_stderr, reason = "its last words go into the report of the test")]
 
@@ -13,6 +13,12 @@ use writ_broker::Limits;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, call, program, arguments @ ..] = words.as_slice()
+        && word == "without"
+    {
+        eprintln!("{}", without(call, program, arguments));
+        exit(2);
+    }
     let attempt = words.into_iter().next().unwrap_or_default();
     let parent = unsafe { libc::getppid() };
     let Ok(_armed) = writ_runtime::worker::arm() else { exit(2) };
@@ -31,6 +37,34 @@ fn main() {
         }
         None => exit(2),
     }
+}
+
+/// Becomes a program for which a system call does not exist, as on an older kernel.
+fn without(call: &str, program: &str, arguments: &[String]) -> io::Error {
+    let number = match call {
+        "landlock" => libc::SYS_landlock_create_ruleset,
+        _ => return io::Error::other("see the source for the calls"),
+    };
+    let Ok(number) = u32::try_from(number) else { return io::Error::other("no such number") };
+    let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    let jump = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let ret = (libc::BPF_RET | libc::BPF_K) as u16;
+    let mut filter = unsafe {
+        [
+            libc::BPF_STMT((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0),
+            libc::BPF_JUMP(jump, number, 0, 1),
+            libc::BPF_STMT(ret, absent),
+            libc::BPF_STMT(ret, libc::SECCOMP_RET_ALLOW),
+        ]
+    };
+    let code = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    let mode = libc::SECCOMP_MODE_FILTER;
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } < 0
+        || unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const code) } < 0
+    {
+        return io::Error::last_os_error();
+    }
+    std::os::unix::process::CommandExt::exec(std::process::Command::new(program).args(arguments))
 }
 
 fn attempt_named(name: &str, parent: libc::pid_t) -> Option<io::Result<()>> {
