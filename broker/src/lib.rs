@@ -10,6 +10,7 @@ pub mod decision;
 pub mod diagnostic;
 pub mod grant;
 pub mod host;
+pub mod json;
 pub mod limits;
 pub mod path;
 pub mod pattern;

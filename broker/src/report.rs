@@ -83,7 +83,7 @@ pub fn check(
                 "diagnostics": report.to_json(),
                 "grant": grant.as_ref().map(crate::Grant::to_json),
             });
-            writeln!(out, "{object}")?;
+            writeln!(out, "{}", crate::json::line(&object)?)
         }
         Format::Sarif => writeln!(out, "{:#}", report.to_sarif())?,
     }
@@ -201,6 +201,35 @@ mod tests {
 
     fn explained(code: Option<&str>) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
+    #[test]
+    fn a_verdict_stands_though_nobody_reads_it() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for format in [Format::Human, Format::Json, Format::Sarif] {
+            let args = CheckArgs { grant: Some("/nowhere".into()), format, ..CheckArgs::default() };
+            let (code, said) = check(&args, &Place::default(), &mut Closed, &mut Closed);
+            assert_eq!((code, said.is_err()), (DENIED, true), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn json_shows_hostile_text_and_does_not_obey_it() {
+        let flags =
+            Flags { env: vec!["A=\u{9b}2J\u{7f}\u{202e}\u{ad}b".into()], ..Flags::default() };
+        let args = CheckArgs { format: Format::Json, flags, ..CheckArgs::default() };
+        let (_, out, _) = run(Some(GOOD), args);
+        assert!(!out.trim_end().chars().any(crate::text::is_treacherous), "{out:?}");
+        let object: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(object["grant"]["env"]["A"], "\u{9b}2J\u{7f}\u{202e}\u{ad}b");
+    }
+
         let exit = explain(code, false, &mut out, &mut err).unwrap();
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }

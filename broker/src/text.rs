@@ -12,11 +12,15 @@ pub fn shell_quote(word: &str) -> String {
 }
 
 /// Reports whether a character may change how a terminal shows the text around it: controls, and
-/// the marks that change the direction of text or are not seen at all.
+/// the marks that change the direction of text or are not seen at all (Default_Ignorable_Code_Point
+/// of Unicode's DerivedCoreProperties, whole).
 pub fn is_treacherous(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Escapes every treacherous character as `\u{…}`, so that the text is safe to print on one line.
@@ -64,6 +68,7 @@ fn distance(a: &[char], b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail")]
     use super::*;
 
     #[test]
@@ -79,6 +84,33 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31mb"), r"a\u{1b}[31mb");
         assert_eq!(printable("a\u{9b}b\u{202e}c\nd"), r"a\u{9b}b\u{202e}c\u{a}d");
         assert_eq!(printable("plain ü"), "plain ü");
+    }
+
+    #[test]
+    fn every_character_that_is_not_seen_is_treacherous_and_its_neighbours_are_not() {
+        for (first, last) in [
+            (0xad, 0xad),
+            (0x34f, 0x34f),
+            (0x61c, 0x61c),
+            (0x115f, 0x1160),
+            (0x17b4, 0x17b5),
+            (0x180b, 0x180f),
+            (0x200b, 0x200f),
+            (0x2028, 0x202e),
+            (0x2060, 0x206f),
+            (0x3164, 0x3164),
+            (0xfe00, 0xfe0f),
+            (0xfeff, 0xfeff),
+            (0xffa0, 0xffa0),
+            (0xfff0, 0xfffb),
+            (0x1bca0, 0x1bca3),
+            (0x1d173, 0x1d17a),
+            (0xe0000, 0xe0fff),
+        ] {
+            let treacherous = |code| is_treacherous(char::from_u32(code).unwrap());
+            assert!((first..=last).all(treacherous), "{first:x}");
+            assert!(!treacherous(first - 1) && !treacherous(last + 1), "{first:x}");
+        }
     }
 
     #[test]

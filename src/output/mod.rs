@@ -2,17 +2,16 @@
 
 mod denials;
 mod failed;
-mod json;
 mod progress;
 mod report;
 mod sink;
 
 pub(crate) use denials::Denials;
 pub(crate) use failed::{Asked, failed, misused};
-pub(crate) use json::line as json_line;
 pub(crate) use progress::Progress;
 pub(crate) use report::{OurFault, RunReport, exit_code_of};
 pub(crate) use sink::Sink;
+pub(crate) use writ_broker::json::line as json_line;
 
 use crate::commands::grants::Unsound;
 use anstyle::{AnsiColor, Style};

@@ -1,7 +1,7 @@
 //! How a run is reported: to a person on standard error, to a script as one JSON object.
 
 use super::denials::{Denials, Kept};
-use super::{Sink, Weight, json, result, say};
+use super::{Sink, Weight, json_line, result, say};
 use crate::commands::grants::Unsound;
 use crate::commands::tools::Tool;
 use crate::signals::Ended;
@@ -190,7 +190,7 @@ impl RunReport {
 
     /// Prints the report as one JSON object.
     pub(crate) fn print_json(&self) -> Result<ExitCode> {
-        result(json::line(self)?);
+        result(json_line(self)?);
         Ok(ExitCode::from(self.exit_code))
     }
 

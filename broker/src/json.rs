@@ -1,13 +1,13 @@
 //! JSON that is safe to show: no character in it changes how a terminal or a log reads.
 
+use crate::text::is_treacherous;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::io;
-use writ_broker::text::is_treacherous;
 
 /// Writes a value as one line. Every control, bidirectional and invisible character is written as
 /// `\uXXXX`, which JSON allows anywhere, so the value is the same.
-pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<String> {
+pub fn line(value: &impl Serialize) -> serde_json::Result<String> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Escaping))?;
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
