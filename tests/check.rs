@@ -186,6 +186,25 @@ fn a_grant_that_is_too_broad_is_an_error() {
 }
 
 #[test]
+fn a_refusal_stands_though_nobody_reads_it() {
+    for (text, expected) in [(BROKEN, 3), (SOUND, 0)] {
+        let folder = grant(text);
+        for format in [vec![], vec!["--json"], vec!["--sarif"]] {
+            let closed = || {
+                let (reader, writer) = std::io::pipe().unwrap();
+                drop(reader);
+                writer
+            };
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_writ"));
+            command.args(["check", "grant.toml"]).args(&format).current_dir(folder.path());
+            command.env_clear().env("HOME", "/nowhere");
+            let status = command.stdout(closed()).stderr(closed()).status().unwrap();
+            assert_eq!(status.code(), Some(expected), "{format:?}");
+        }
+    }
+}
+
+#[test]
 fn a_grant_that_is_not_there_is_an_error() {
     let ran = Writ::new(&["check", "absent.toml"]).done();
     assert_eq!(ran.code, 3);

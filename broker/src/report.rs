@@ -48,30 +48,44 @@ pub fn load(grant: Option<&PathBuf>, flags: Flags, place: &Place) -> Parsed {
         Ok(file) => GrantSource { file, flags }.parse(place),
         Err((path, error)) => {
             let message = format!("the grant file {} cannot be read: {error}", path.display());
-            let diagnostic = Diagnostic::new(codes::UNREADABLE, Severity::Error, message);
+            let mut diagnostic = Diagnostic::new(codes::UNREADABLE, Severity::Error, message);
+            diagnostic.help("name a file that is there and that you may read");
             let report = Report { diagnostics: vec![diagnostic], ..Report::default() };
             Parsed { grant: None, report }
         }
     }
 }
 
-/// Checks a grant, says what it adds up to, and returns the exit code.
+/// Checks a grant and says what it adds up to. The exit code stands whatever becomes of the words: a
+/// reader that has gone does not make a grant sound.
 pub fn check(
     args: &CheckArgs,
     place: &Place,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> (u8, io::Result<()>) {
     let place = Place { lint: true, ..place.clone() };
-    let Parsed { grant, report } = load(args.grant.as_ref(), args.flags.clone(), &place);
+    let parsed = load(args.grant.as_ref(), args.flags.clone(), &place);
+    let report = &parsed.report;
     let denied = report.has_errors()
         || args.deny_warnings && report.count(Severity::Warning) + report.left_out > 0;
+    (if denied { DENIED } else { DONE }, say(args, &parsed, denied, out, err))
+}
+
+fn say(
+    args: &CheckArgs,
+    Parsed { grant, report }: &Parsed,
+    denied: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<()> {
     match args.format {
         Format::Human => {
             write!(err, "{}", report.render(args.color))?;
-            if let Some(grant) = &grant {
+            if let Some(grant) = grant {
                 write!(out, "{}", grant.to_toml())?;
             }
+            Ok(())
         }
         Format::Json => {
             let object = json!({
@@ -85,27 +99,24 @@ pub fn check(
             });
             writeln!(out, "{}", crate::json::line(&object)?)
         }
-        Format::Sarif => writeln!(out, "{:#}", report.to_sarif())?,
+        Format::Sarif => writeln!(out, "{:#}", report.to_sarif()),
     }
-    Ok(if denied { DENIED } else { DONE })
 }
 
-/// Explains one code, or lists all of them, and returns the exit code.
+/// Explains one code, or lists all of them; returns the exit code, as [`check`] does.
 pub fn explain(
     code: Option<&str>,
     color: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> (u8, io::Result<()>) {
     let Some(code) = code else {
-        for Explanation { code, title, .. } in codes::explanations() {
-            writeln!(out, "{code}  {title}")?;
-        }
-        return Ok(DONE);
+        let mut lines = codes::explanations()
+            .map(|Explanation { code, title, .. }| writeln!(out, "{code}  {title}"));
+        return (DONE, lines.try_for_each(|line| line));
     };
     if let Some(Explanation { code, title, text }) = codes::explain(code) {
-        writeln!(out, "{code}: {title}\n\n{text}")?;
-        return Ok(DONE);
+        return (DONE, writeln!(out, "{code}: {title}\n\n{text}"));
     }
     let message = format!("there is no code \"{code}\"");
     let mut diagnostic = Diagnostic::new(codes::USAGE, Severity::Error, message);
@@ -114,8 +125,7 @@ pub fn explain(
         None => "\"writ explain\" alone lists every code".to_owned(),
     });
     let report = Report { diagnostics: vec![diagnostic], ..Report::default() };
-    write!(err, "{}", report.render(color))?;
-    Ok(USAGE)
+    (USAGE, write!(err, "{}", report.render(color)))
 }
 
 #[cfg(test)]
@@ -134,7 +144,8 @@ mod tests {
         }
         let args = CheckArgs { grant: Some(path), ..args };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = check(&args, &Place::default(), &mut out, &mut err).unwrap();
+        let (code, said) = check(&args, &Place::default(), &mut out, &mut err);
+        said.unwrap();
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -191,17 +202,6 @@ mod tests {
     }
 
     #[test]
-    fn sarif_is_one_log_on_the_output() {
-        let args = CheckArgs { format: Format::Sarif, ..CheckArgs::default() };
-        let (_, out, err) = run(Some("x = 1\n"), args);
-        assert_eq!(err, "");
-        let log: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(log["runs"][0]["results"][0]["ruleId"], "G0102");
-    }
-
-    fn explained(code: Option<&str>) -> (u8, String, String) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-    #[test]
     fn a_verdict_stands_though_nobody_reads_it() {
         struct Closed;
         impl Write for Closed {
@@ -230,7 +230,19 @@ mod tests {
         assert_eq!(object["grant"]["env"]["A"], "\u{9b}2J\u{7f}\u{202e}\u{ad}b");
     }
 
-        let exit = explain(code, false, &mut out, &mut err).unwrap();
+    #[test]
+    fn sarif_is_one_log_on_the_output() {
+        let args = CheckArgs { format: Format::Sarif, ..CheckArgs::default() };
+        let (_, out, err) = run(Some("x = 1\n"), args);
+        assert_eq!(err, "");
+        let log: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(log["runs"][0]["results"][0]["ruleId"], "G0102");
+    }
+
+    fn explained(code: Option<&str>) -> (u8, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (exit, said) = explain(code, false, &mut out, &mut err);
+        said.unwrap();
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 

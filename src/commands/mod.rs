@@ -9,6 +9,7 @@ use crate::cli::{Cli, Command};
 use crate::output::{self, Asked};
 use anyhow::Result;
 use clap::CommandFactory;
+use std::io::Write;
 use std::process::ExitCode;
 use writ_broker::report;
 
@@ -30,8 +31,10 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             report::explain(args.code.as_deref(), true, out, err)
         }),
         Command::Completions(args) => output::through_writers(|out, _| {
-            clap_complete::generate(args.shell, &mut Cli::command(), "writ", out);
-            Ok(0)
+            // Into memory first: a failed write would make it panic.
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "writ", &mut script);
+            (report::DONE, out.write_all(&script))
         }),
     }
 }

@@ -20,8 +20,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use writ_broker::diagnostic::Report;
-use writ_runtime::confinement::{Confinement, Layer};
 use writ_broker::text::printable;
+use writ_runtime::confinement::{Confinement, Layer};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -36,14 +36,20 @@ pub(crate) enum Weight {
     Warning,
 }
 
-/// Prints a result to standard output.
+/// Prints a result to standard output. A reader that has gone has seen enough; that a disk is full is
+/// said, and changes nothing about how the run ended.
 pub(crate) fn result(text: impl Display) {
-    anstream::println!("{text}");
+    let written = writeln!(anstream::stdout(), "{text}");
+    if let Err(error) = written.or_else(unless_closed) {
+        let help = "look at where standard output leads";
+        say(Weight::Error, None, &format!("the result cannot be written: {error}"), Some(help));
+    }
 }
 
 /// Prints text that is finished, with its own line ends, to standard error.
 pub(crate) fn message(text: impl Display) {
-    anstream::eprint!("{text}");
+    // If it cannot be written there is nobody left to tell.
+    let _ = write!(anstream::stderr(), "{text}");
 }
 
 /// Prints one message in the form of rustc: what is wrong, then a way out.
@@ -83,11 +89,6 @@ pub(crate) fn cache_unused(why: &str) {
     say(Weight::Warning, Some("C0103"), &what, Some(help));
 }
 
-/// Prints an error that ended the program and returns how it exits.
-pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
-    let (code, exit) = exit_code_of(error);
-    if error.is::<Unsound>() {
-        message(format!("{error}\n"));
 /// Says that the second wall was not complete; a run that went well would hide it otherwise.
 pub(crate) fn less_confined(confinement: &Confinement) {
     if confinement.weakest() == Layer::Full {
@@ -99,6 +100,11 @@ pub(crate) fn less_confined(confinement: &Confinement) {
     say(Weight::Warning, Some("C0101"), &what, Some(help));
 }
 
+/// Prints an error that ended the program and returns how it exits.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    let (code, exit) = exit_code_of(error);
+    if error.is::<Unsound>() {
+        message(format!("{error}\n"));
         return ExitCode::from(exit);
     }
     let help = code.as_ref().map(|code| format!("`writ explain {code}` says more"));
@@ -107,16 +113,22 @@ pub(crate) fn less_confined(confinement: &Confinement) {
     ExitCode::from(exit)
 }
 
-/// Lets a library write its own text, with colours where the terminal has them.
+/// Lets a library write its own text, with colours where the terminal has them. The exit code is the
+/// library's, whether anybody reads the text or not.
 pub(crate) fn through_writers(
-    write: impl FnOnce(&mut dyn Write, &mut dyn Write) -> io::Result<u8>,
+    write: impl FnOnce(&mut dyn Write, &mut dyn Write) -> (u8, io::Result<()>),
 ) -> anyhow::Result<ExitCode> {
-    match write(&mut anstream::stdout(), &mut anstream::stderr()) {
-        Ok(code) => Ok(ExitCode::from(code)),
-        // Whoever reads has seen enough, as with `| head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.into()),
+    let (code, written) = write(&mut anstream::stdout(), &mut anstream::stderr());
+    match written.or_else(unless_closed) {
+        // What could not be written to a full disk may not look like a success.
+        Err(error) if code == 0 => Err(error.into()),
+        _ => Ok(ExitCode::from(code)),
     }
+}
+
+/// Whoever reads has seen enough, as with `| head`.
+fn unless_closed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 /// Starts the log: `WRIT_LOG` filters it, `WRIT_LOG_FORMAT=json` makes each line one object.
