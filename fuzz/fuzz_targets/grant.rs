@@ -7,8 +7,12 @@ use writ_broker::grant::{Flags, GrantFile, GrantSource, Place};
 fuzz_target!(|bytes: &[u8]| {
     let place = Place { current_dir: "/nowhere".into(), lint: true, ..Place::default() };
     let parse = |bytes: &[u8]| {
-        let file =
-            GrantFile { name: "grant.toml".into(), dir: "/nowhere".into(), bytes: bytes.into() };
+        let file = GrantFile {
+            name: "grant.toml".into(),
+            dir: "/nowhere".into(),
+            bytes: bytes.into(),
+            linked: false,
+        };
         GrantSource { file: Some(file), flags: Flags::default() }.parse(&place)
     };
     let parsed = parse(bytes);

@@ -3,7 +3,7 @@ use crate::grant::{Flags, GrantFile, GrantSource, Parsed, Place};
 use serde_json::{Value, json};
 
 fn parse(name: &str, text: &str, flags: Flags) -> Parsed {
-    let file = GrantFile { name: name.into(), dir: "/".into(), bytes: text.into() };
+    let file = GrantFile { name: name.into(), dir: "/".into(), bytes: text.into(), linked: false };
     GrantSource { file: Some(file), flags }.parse(&Place { lint: true, ..Place::default() })
 }
 

@@ -75,6 +75,9 @@ fn decode(sink: &mut Sink, file: &GrantFile) -> Option<(usize, String)> {
     match problem {
         None => Some((source, text)),
         Some((at, message)) => {
+    if file.linked {
+        sink.mask(Span { source, start: 0, end: text.len() });
+    }
             let end = text.len().min(at + '\u{fffd}'.len_utf8());
             sink.error(codes::UNREADABLE, Span { source, start: at, end }, message);
             None

@@ -40,6 +40,9 @@ pub struct GrantFile {
     pub dir: PathBuf,
     /// The bytes; reading may stop one after [`LARGEST_FILE`].
     pub bytes: Vec<u8>,
+    /// Whether the path is a symbolic link. Who made it may not be allowed to read where it leads, so
+    /// no message shows the text.
+    pub linked: bool,
 }
 
 impl GrantFile {
@@ -50,9 +53,23 @@ impl GrantFile {
         let dir = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         let mut bytes = Vec::new();
         let most = LARGEST_FILE as u64 + 4; // a byte order mark and one byte more
-        File::open(path)?.take(most).read_to_end(&mut bytes)?;
-        Ok(Self { name: path.to_string_lossy().into_owned(), dir, bytes })
+        let linked = path.symlink_metadata()?.is_symlink();
+        let file = open_at_once(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(Self { name: path.to_string_lossy().into_owned(), dir, bytes, linked })
     }
+}
+
+/// Opens without waiting: a FIFO would hold the reader until somebody writes.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.open(path)
 }
 
 /// What the command line adds. Each text is the value of one flag, unparsed.

@@ -308,3 +308,38 @@ proptest! {
         Bench::new(&[]).parse(bytes).report.render(false);
     }
 }
+
+#[test]
+fn a_file_behind_a_link_is_read_and_not_shown() {
+    let bench = Bench::new(&[]);
+    let (secret, link) = (bench.path().join("secret"), bench.path().join("grant.toml"));
+    fs::write(&secret, "hunter2 and more\n").unwrap();
+    std::os::unix::fs::symlink(&secret, &link).unwrap();
+    let parse = |path: &Path| {
+        let file = Some(GrantFile::read(path).unwrap());
+        GrantSource { file, flags: Flags::default() }.parse(&bench.place)
+    };
+    let parsed = parse(&link);
+    assert_eq!(errors(&parsed), [codes::SYNTAX]);
+    let said = [
+        parsed.report.render(false),
+        parsed.report.to_json().to_string(),
+        parsed.report.to_sarif().to_string(),
+    ];
+    assert!(!said.concat().contains("hunter2"), "{said:?}");
+    assert!(said[0].contains("grant.toml:1:"), "{said:?}");
+    // The control: the file itself is shown, and a sound grant behind a link is a grant.
+    assert!(parse(&secret).report.render(false).contains("hunter2"));
+    fs::write(&secret, "[task]\nttl = \"1m\"\n").unwrap();
+    assert!(parse(&link).grant.is_some());
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_waited_for() {
+    let bench = Bench::new(&["directory"]);
+    let fifo = bench.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [fifo.as_path(), Path::new("/dev/null"), &bench.path().join("directory")] {
+        assert!(GrantFile::read(path).is_err(), "{}", path.display());
+    }
+}

@@ -35,7 +35,8 @@ impl Bench {
 
     fn parse_with(&self, bytes: impl AsRef<[u8]>, flags: Flags) -> Parsed {
         let bytes = bytes.as_ref().to_vec();
-        let file = GrantFile { name: "grant.toml".into(), dir: self.path().into(), bytes };
+        let file =
+            GrantFile { name: "grant.toml".into(), dir: self.path().into(), bytes, linked: false };
         GrantSource { file: Some(file), flags }.parse(&self.place)
     }
 
