@@ -118,6 +118,14 @@ pub(crate) struct Operator {
     /// Refuse to run if this machine cannot confine the worker in full
     #[arg(long)]
     pub(crate) require_confinement: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
+}
+
+/// Where writ keeps its own files; no grant can reach them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operator")]
+pub(crate) struct OwnDirs {
     /// Where compiled tools are kept [default: $XDG_CACHE_HOME/writ]
     #[arg(long, value_name = "DIR", env = "WRIT_CACHE_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -157,6 +165,8 @@ pub(crate) struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
 }
 
 /// Explain a message code.

@@ -1,6 +1,6 @@
 //! Where this user's files lie, by the XDG base directory specification.
 
-use crate::cli::Operator;
+use crate::cli::{Operator, OwnDirs};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use writ_broker::codes;
@@ -17,16 +17,16 @@ pub(crate) struct Places {
 
 impl Places {
     /// Finds the directories from the flags and the environment.
-    pub(crate) fn find(cache: Option<&PathBuf>, state: Option<&PathBuf>) -> Result<Self> {
+    pub(crate) fn find(own: &OwnDirs) -> Result<Self> {
         Ok(Self {
-            cache: place(cache, "XDG_CACHE_HOME", ".cache")?,
-            state: place(state, "XDG_STATE_HOME", ".local/state")?,
+            cache: place(own.cache_dir.as_ref(), "XDG_CACHE_HOME", ".cache")?,
+            state: place(own.state_dir.as_ref(), "XDG_STATE_HOME", ".local/state")?,
         })
     }
 
     /// Finds the directories for one run.
     pub(crate) fn of(operator: &Operator) -> Result<Self> {
-        Self::find(operator.cache_dir.as_ref(), operator.state_dir.as_ref())
+        Self::find(&operator.own)
     }
 
     /// Opens the compile cache. Its key lies in the other directory, so that a cache copied or

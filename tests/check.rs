@@ -205,6 +205,18 @@ fn a_refusal_stands_though_nobody_reads_it() {
 }
 
 #[test]
+fn writs_own_directories_are_found_as_a_run_finds_them() {
+    let folder = grant(SOUND);
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    for name in ["WRIT_CACHE_DIR", "WRIT_STATE_DIR"] {
+        let check = Writ::new(&["check", "grant.toml"]).within(folder.path());
+        let ran = check.env(name, folder.path().join("elsewhere")).done();
+        assert_eq!(ran.code, 3, "{name}");
+        assert!(ran.stderr.contains("error[G0205]"), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_grant_that_is_not_there_is_an_error() {
     let ran = Writ::new(&["check", "absent.toml"]).done();
     assert_eq!(ran.code, 3);

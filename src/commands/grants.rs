@@ -34,7 +34,7 @@ pub(crate) fn load(file: Option<&PathBuf>, flags: &GrantFlags, places: &Places) 
 
 /// `writ check`: says what is wrong with a grant and what it adds up to.
 pub(crate) fn check(args: &Check) -> Result<ExitCode> {
-    let places = Places::find(None, None)?;
+    let places = Places::find(&args.own)?;
     let format = match (args.json, args.sarif) {
         (true, _) => Format::Json,
         (_, true) => Format::Sarif,
