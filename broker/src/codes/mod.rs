@@ -122,6 +122,8 @@ codes! {
     SECRETS = "G0212";
     /// A path that leads elsewhere through a symbolic link.
     DETOUR = "G0213";
+    /// Writing where the system's own programs and settings are.
+    SYSTEM_WRITE = "G0214";
     /// A text that is no host.
     BAD_HOST = "G0301";
     /// A wildcard where none can be.

@@ -17,6 +17,12 @@ const FAR_ABOVE: u64 = 16;
 /// What turns a write into running code elsewhere: hooks, CI definitions, accepted keys.
 const TAKEOVER: [&str; 3] = [".git", ".ssh", ".github"];
 
+/// Writing anywhere below these changes what the machine runs.
+const SYSTEM: [&str; 7] = ["/bin", "/boot", "/etc", "/lib", "/lib64", "/sbin", "/usr"];
+
+/// These are shared by many services; a folder below is one of them.
+const SHARED: [&str; 4] = ["/opt", "/run", "/srv", "/var"];
+
 /// What a read gives away.
 const SECRETS: [&str; 11] = [
     ".env",
@@ -81,6 +87,15 @@ fn directory(sink: &mut Sink, dir: &Dir) {
         sink.warning(codes::TAKEOVER, dir.host.span, message)
             .label("hooks, workflows and keys in it run or open something outside the sandbox")
             .help("grant the directory for reading, and its output directory for writing");
+    }
+    if dir.access == Access::Write
+        && (SYSTEM.iter().any(|system| path.starts_with(system))
+            || SHARED.iter().any(|shared| path == Path::new(shared)))
+    {
+        let message = format!("the task may write where the system keeps {}", path.display());
+        sink.warning(codes::SYSTEM_WRITE, dir.host.span, message)
+            .label("programs, settings and services outside the sandbox use what is here")
+            .help("name the folder that the task needs");
     }
     if let Some(name) = first_of(path, &SECRETS) {
         let message = format!("the task may read {name}");

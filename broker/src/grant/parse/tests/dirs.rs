@@ -175,3 +175,18 @@ fn reading_where_secrets_are_is_warned_of() {
     fs::write(bench.path().join("app/.env"), "").unwrap();
     assert_eq!(warnings(&bench.parse(with_ttl(&[fs("/x", "app", "read")]))), [codes::SECRETS]);
 }
+
+#[test]
+fn writing_where_the_system_keeps_its_files_is_warned_of() {
+    let bench = Bench::new(&[]);
+    let warned = |host: &str, access: &str| {
+        warnings(&bench.parse(with_ttl(&[fs("/x", host, access)]))).contains(&codes::SYSTEM_WRITE)
+    };
+    for host in ["/etc", "/usr", "/usr/bin", "/bin", "/lib", "/var", "/run", "/opt"] {
+        if Path::new(host).canonicalize().is_ok_and(|real| real == Path::new(host)) {
+            assert!(warned(host, "write"), "{host}");
+            assert!(!warned(host, "read"), "{host}");
+        }
+    }
+    assert!(!warned("/var/lib", "write"));
+}
