@@ -87,7 +87,7 @@ fn guest_path(sink: &mut Sink, text: At<&str>) -> Option<At<String>> {
 fn resolve(sink: &mut Sink, host: &At<&str>, base: &Path) -> Option<PathBuf> {
     if host.value.is_empty() || host.value.contains('\0') {
         let message = "a host path is not empty and has no null character";
-        sink.error(codes::HOST_DIR, host.span, message);
+        sink.error(codes::HOST_DIR, host.span, message).help("write it as \"./src\"");
         return None;
     }
     if host.value.starts_with(['~', '$']) {

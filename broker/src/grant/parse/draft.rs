@@ -80,7 +80,8 @@ impl Dir {
 }
 
 fn too_many(sink: &mut Sink, span: Span, what: &str) {
-    sink.error(codes::TOO_MANY, span, format!("a grant has at most {MOST_ENTRIES} {what}"));
+    sink.error(codes::TOO_MANY, span, format!("a grant has at most {MOST_ENTRIES} {what}"))
+        .help("say several in one, or give the task fewer");
 }
 
 /// Reports that something was said twice.

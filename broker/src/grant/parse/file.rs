@@ -27,7 +27,10 @@ pub(super) fn read(
         // The parser keeps the first of two equal keys, so the rest of the file still makes sense.
         let twice = error.message().starts_with("duplicate key");
         let code = if twice { codes::TWICE } else { codes::SYNTAX };
-        sink.error(code, span, error.message().to_owned());
+        sink.error(code, span, error.message().to_owned()).help(match twice {
+            true => "keep one of the two",
+            false => "`writ explain G0101` shows the form of a grant",
+        });
         broken |= !twice;
     }
     if broken {
@@ -72,14 +75,15 @@ fn decode(sink: &mut Sink, file: &GrantFile) -> Option<(usize, String)> {
         })
     };
     let source = sink.add_source(&file.name, text.clone(), Origin::File);
-    match problem {
-        None => Some((source, text)),
-        Some((at, message)) => {
     if file.linked {
         sink.mask(Span { source, start: 0, end: text.len() });
     }
+    match problem {
+        None => Some((source, text)),
+        Some((at, message)) => {
             let end = text.len().min(at + '\u{fffd}'.len_utf8());
-            sink.error(codes::UNREADABLE, Span { source, start: at, end }, message);
+            sink.error(codes::UNREADABLE, Span { source, start: at, end }, message)
+                .help("write it anew, as a text that a person can read through");
             None
         }
     }

@@ -166,7 +166,8 @@ fn tcp_target(sink: &mut Sink, draft: &mut Draft, flag: Flag<'_>) {
 fn flag_port(sink: &mut Sink, text: At<&str>) -> Option<u16> {
     let port = parse_port(text.value).ok();
     if port.is_none() {
-        sink.error(codes::BAD_PORT, text.span, "a port is a number from 1 to 65535");
+        sink.error(codes::BAD_PORT, text.span, "a port is a number from 1 to 65535")
+            .help("write it in plain digits, as in db.example.com:5432");
     }
     port
 }

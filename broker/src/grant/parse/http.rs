@@ -90,7 +90,8 @@ fn warn_of_suffix(sink: &mut Sink, host: &At<HostPattern>, exact: &Host) {
         && is_known_suffix(name)
     {
         sink.warning(codes::SUFFIX_ITSELF, host.span, format!("\"{name}\" is a public suffix"))
-            .label("only this one name is granted, and nothing below it");
+            .label("only this one name is granted, and nothing below it")
+            .help("if a name below it is meant, write that one");
     }
 }
 
@@ -148,7 +149,8 @@ pub(super) fn port(sink: &mut Sink, table: &Table<'_, '_>) -> Option<Option<u16>
     };
     let port = u16::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|port| *port > 0);
     if port.is_none() {
-        sink.error(codes::BAD_PORT, value.span, "a port is a number from 1 to 65535");
+        sink.error(codes::BAD_PORT, value.span, "a port is a number from 1 to 65535")
+            .help("leave it out for the port of the scheme");
     }
     port.map(Some)
 }

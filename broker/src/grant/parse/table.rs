@@ -178,4 +178,5 @@ pub(super) fn wrong_type<'s>(
     };
     sink.error(codes::WRONG_TYPE, value.span, format!("expected {expected}, found {found}"))
         .label(format!("this is {found}"))
+        .help(format!("write {expected}"))
 }

@@ -132,7 +132,8 @@ pub(super) fn check_literal(sink: &mut Sink, host: &At<Host>, ranges: &[IpNet]) 
         }
         class => {
             let message = format!("this is {}, which no grant can allow", class.describe());
-            sink.error(codes::NEVER, host.span, message);
+            sink.error(codes::NEVER, host.span, message)
+                .help("name the host that the task is really to reach");
         }
     }
 }

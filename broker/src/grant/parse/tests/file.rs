@@ -310,6 +310,33 @@ proptest! {
 }
 
 #[test]
+fn every_message_has_a_way_out() {
+    let bench = Bench::new(&["a"]);
+    let many = "[[tcp]]\nhost = \"x.example.com\"\nport = ";
+    let many: String = (1..300).map(|port| format!("{many}{port}\n")).collect();
+    let texts = [
+        "a = \n",
+        "[env]\nA = \"1\"\nA = \"2\"\n",
+        "[[fs]]\nguest = \"/x\"\nhost = \"a\\u0000\"\naccess = \"read\"\n",
+        "[[http]]\nhost = \"a.example.com\"\nport = 0\n",
+        "[[http]]\nhost = \"169.254.169.254\"\n",
+        "[[http]]\nhost = \"github.io\"\n",
+        "task = 1\nfs = 1\n[env]\nA = 1\n[limits]\nmemory = true\nwall = \"0\"\n",
+        many.as_str(),
+    ];
+    let big = vec![b'#'; LARGEST_FILE + 1];
+    let texts = texts.iter().map(|text| text.as_bytes()).chain([&b"\xff"[..], &big[..]]);
+    let flags = Flags { tcp: vec_of(&["a.example.com:0"]), ..Flags::default() };
+    let reports = texts.map(|text| bench.parse(text)).chain([bench.flags(flags)]);
+    for parsed in reports {
+        assert!(!parsed.report.diagnostics.is_empty());
+        for diagnostic in &parsed.report.diagnostics {
+            assert!(diagnostic.help.is_some(), "{diagnostic:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_behind_a_link_is_read_and_not_shown() {
     let bench = Bench::new(&[]);
     let (secret, link) = (bench.path().join("secret"), bench.path().join("grant.toml"));
