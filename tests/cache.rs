@@ -232,10 +232,13 @@ fn a_compilation_is_bounded_in_time_and_memory() {
     compile(CompileCaps::default(), &bytes).unwrap();
 }
 
-/// A module that needs more memory to compile than a worker has by itself.
+/// A module that needs more memory to compile than a worker has by itself: one function, as long as
+/// a function may be, in which nothing can be left out.
 fn heavy() -> Vec<u8> {
-    let sums = "local.get 0 local.get 1 i64.add local.set 2 ".repeat(400_000);
-    let text = format!("(module (func (export \"_start\") {} {sums}))", "(local i64)".repeat(1000));
+    let step = "local.get 1 local.get 0 i64.mul local.get 0 i64.xor local.set 1 ";
+    let body =
+        format!("(local i64 i64) {} i32.const 0 local.get 1 i64.store", step.repeat(700_000));
+    let text = format!("(module (memory (export \"memory\") 1) (func (export \"_start\") {body}))");
     wat::parse_str(text).unwrap()
 }
 

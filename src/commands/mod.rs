@@ -9,7 +9,6 @@ use crate::cli::{Cli, Command};
 use crate::output::{self, Asked};
 use anyhow::Result;
 use clap::CommandFactory;
-use std::io::Write;
 use std::process::ExitCode;
 use writ_broker::report;
 

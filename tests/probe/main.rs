@@ -11,6 +11,9 @@ use std::io;
 use std::process::exit;
 use writ_broker::Limits;
 
+/// `fcntl(2)`: which signal tells of input. The libc crate does not have it.
+const F_SETSIG: i32 = 10;
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [word, call, program, arguments @ ..] = words.as_slice()
@@ -102,7 +105,7 @@ fn attempt_named(name: &str, parent: libc::pid_t) -> Option<io::Result<()>> {
         "many-threads" => std::thread::Builder::new().spawn(|| ()).map(drop),
         "raw-thread" => raw_thread(),
         "set-owner" => descriptor(libc::F_SETOWN, parent),
-        "set-signal" => descriptor(libc::F_SETSIG, libc::SIGKILL),
+        "set-signal" => descriptor(F_SETSIG, libc::SIGKILL),
         "async-io" => descriptor(libc::F_SETFL, libc::O_ASYNC),
         "descriptors-without-end" => duplicates(2_000_000),
         "raise-limits" => raise_limits(),
