@@ -5,12 +5,14 @@
 
 pub mod address;
 pub mod ask;
+pub mod clock;
 pub mod codes;
 pub mod decision;
 pub mod diagnostic;
 pub mod grant;
 pub mod host;
 pub mod json;
+pub mod ledger;
 pub mod limits;
 pub mod path;
 pub mod pattern;
