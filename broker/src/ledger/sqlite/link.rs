@@ -1,8 +1,9 @@
 //! One connection to the database, and what it last saw there.
 
 use super::cause::{cause, patiently};
-use super::schema;
+use super::{Settings, schema};
 use crate::ledger::{Cause, Chain, Digest, Fault, Head, ReadError, Record, Snapshot};
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -29,14 +30,17 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects to a database that exists.
-    pub(super) fn open(path: &Path, patience: Duration) -> rusqlite::Result<Self> {
+    pub(super) fn open(path: &Path, settings: Settings) -> rusqlite::Result<Self> {
+        let patience = settings.patience;
         let mut connection = Connection::open_with_flags(path, schema::flags())?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !settings.tidy)?;
         // Waiting is done here, in shorter steps.
         connection.busy_timeout(Duration::ZERO)?;
         let largest = i32::try_from(LARGEST_SNAPSHOT + 4096).unwrap_or(i32::MAX);
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, largest)?;
-        // Without FULL a power failure takes back what was acknowledged.
-        connection.execute_batch("PRAGMA synchronous = FULL")?;
+        // Without FULL a power failure takes back what was acknowledged. This is the first look at the
+        // file, which another process may hold for as long as it takes to close it.
+        patiently(patience, || connection.execute_batch("PRAGMA synchronous = FULL"))?;
         let frames = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&frames);
         // Takes the place of checkpoints in the middle of a commit that somebody waits for.

@@ -39,11 +39,16 @@ pub struct Settings {
     pub patience: Duration,
     /// How often subscriptions look for records of other processes that nobody told them of.
     pub look: Duration,
+    /// Whether the last process to close it leaves everything in one file, at the price of two more
+    /// syncs. Otherwise what was written last stays in the file that ends in `-wal`, which a backup
+    /// must then have as well, and the next process to open it reads that first.
+    pub tidy: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(5), look: Duration::from_millis(50) }
+        let (patience, look) = (Duration::from_secs(5), Duration::from_millis(50));
+        Self { patience, look, tidy: true }
     }
 }
 
@@ -149,7 +154,7 @@ impl Inner {
             Ok(mut link) => read(&mut link),
             Err(TryLockError::Poisoned(poisoned)) => read(&mut poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
-                let link = Link::open(&self.path, self.settings.patience);
+                let link = Link::open(&self.path, self.settings);
                 let link = link.map_err(|error| cause::cause(&error))?;
                 self.present()?;
                 read(reader.insert(link))
@@ -158,7 +163,7 @@ impl Inner {
     }
 }
 
-/// Leaves the anchor on the disk, so that the window of a power failure closes with the ledger.
+/// A ledger that took much leaves its anchor on the disk; a short run is not made to wait for that.
 impl Drop for Inner {
     fn drop(&mut self) {
         self.anchor().sync_if_due();

@@ -67,7 +67,7 @@ impl Connected {
                 made.ok_or_else(|| unavailable(&path, Cause::Replaced))?
             }
         };
-        let link = Link::open(&path, settings.patience);
+        let link = Link::open(&path, settings);
         let mut link = link.map_err(|error| schema::refused(&path, &error))?;
         schema::check(&link.connection, &path, settings.patience)?;
         let head = link.head(seen).map_err(|error| match error {

@@ -26,6 +26,13 @@ fn timed(name: &str, runs: usize, mut run: impl FnMut()) {
 #[test]
 #[ignore = "a measurement"]
 fn opening_appending_and_looking() {
+    timed("write and sync 4 KiB (the floor)", 500, {
+        let mut file = tempfile::tempfile().unwrap();
+        move || {
+            file.write_all(&[1; 4096]).unwrap();
+            file.sync_data().unwrap();
+        }
+    });
     timed("make a new ledger", 20, || {
         let bed = Bed::new();
         std::mem::forget(bed.open().unwrap());
@@ -43,6 +50,11 @@ fn opening_appending_and_looking() {
     timed("close, nobody has it open", 1, || kept.clear());
     timed("open + close, alone", 100, || drop(bed.open().unwrap()));
     timed("open + 3 appends + close, alone", 100, || drop(bed.filled(3)));
+    timed("open + 3 appends + close, alone, untidy", 100, || {
+        let settings = Settings { tidy: false, ..Settings::default() };
+        let ledger = SqliteLedger::open(&bed.path(), &bed.anchor(), settings).unwrap();
+        fill(&ledger, 3);
+    });
     let ledger = bed.open().unwrap();
     timed("append one record", 2000, || {
         fill(&ledger, 1);

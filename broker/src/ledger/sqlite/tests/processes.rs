@@ -19,15 +19,17 @@ fn child() {
     use std::io::Write;
     let Ok(directory) = std::env::var(BED) else { return };
     let directory = Path::new(&directory);
-    let ledger = SqliteLedger::open(
-        &directory.join("state/ledger.db"),
-        &directory.join("keys/anchor"),
-        Settings::default(),
-    );
-    let ledger = ledger.unwrap();
+    let (path, anchor) = (directory.join("state/ledger.db"), directory.join("keys/anchor"));
+    let open = || SqliteLedger::open(&path, &anchor, Settings::default()).unwrap();
+    let mut ledger = open();
     let mut out = std::io::stderr();
     let job = std::env::var(JOB).unwrap();
-    for n in 0..if job == "finite" { EACH } else { u64::MAX } {
+    let count = if matches!(&*job, "finite" | "reopening") { EACH } else { u64::MAX };
+    for n in 0..count {
+        if job == "reopening" {
+            drop(ledger);
+            ledger = open();
+        }
         let appended = ledger.turn().and_then(|mut turn| {
             turn.push(draft(n))?;
             turn.commit()
@@ -73,6 +75,21 @@ fn two_processes_interleave_without_loss() {
     acknowledged.sort_unstable();
     assert!(acknowledged.into_iter().eq(1..=2 * EACH), "each number was given once");
     assert_eq!(events(&bed.open().unwrap()).len(), 400);
+}
+
+/// Each of them is the first to open it, the last to close it, or neither, as it happens.
+#[test]
+fn processes_that_come_and_go_all_the_time_lose_nothing() {
+    let bed = Bed::new();
+    let mut children = [(); 3].map(|()| start(&bed, "reopening", ""));
+    let mut acknowledged: Vec<u64> = Vec::new();
+    for child in &mut children {
+        acknowledged.extend(lines(child).filter_map(|line| line.parse::<u64>().ok()));
+        assert!(child.wait().unwrap().success());
+    }
+    acknowledged.sort_unstable();
+    assert!(acknowledged.into_iter().eq(1..=3 * EACH));
+    assert_eq!(events(&bed.open().unwrap()).len(), 600);
 }
 
 #[test]

@@ -146,3 +146,42 @@ async fn a_subscription_that_is_poked_looks_before_its_time() {
     assert_eq!(records.unwrap().len(), 1);
     assert!(now.elapsed() < Settings::default().look);
 }
+
+#[test]
+fn all_who_open_a_new_ledger_at_once_find_the_same_one() {
+    for _ in 0..20 {
+        let bed = Arc::new(Bed::new());
+        let threads = [0, 1, 2, 3].map(|n| {
+            let bed = Arc::clone(&bed);
+            std::thread::spawn(move || {
+                let ledger = bed.open().unwrap();
+                let mut turn = ledger.turn().unwrap();
+                turn.push(draft(n)).unwrap();
+                turn.commit().unwrap();
+            })
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let mut all = events(&bed.open().unwrap());
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3]);
+        let state = bed.path().parent().unwrap().to_owned();
+        let names = std::fs::read_dir(state).unwrap().count();
+        assert_eq!(names, 1, "nothing else is left");
+    }
+}
+
+#[test]
+fn what_is_left_in_the_second_file_is_there_for_the_next_who_opens_it() {
+    let bed = Bed::new();
+    let settings = Settings { tidy: false, ..Settings::default() };
+    for round in 0..3 {
+        let ledger = SqliteLedger::open(&bed.path(), &bed.anchor(), settings).unwrap();
+        assert_eq!(events(&ledger).len(), round * 2);
+        fill(&ledger, 2);
+    }
+    let count = || std::fs::read_dir(bed.path().parent().unwrap()).unwrap().count();
+    assert_eq!(count(), 3, "database, write-ahead log, index");
+    drop(bed.open().unwrap());
+    assert_eq!(count(), 1, "whoever is tidy makes one file of them");
+    assert_eq!(events(&bed.open().unwrap()).len(), 6);
+}

@@ -30,7 +30,7 @@ async fn appending_alone_and_at_sixty_four_producers() {
     let ledger = Arc::new(bed.open().unwrap());
     let writer = Arc::new(Writer::spawn(ledger, Nothing, Pace::default()).unwrap());
     let mut report = format!("make, spawn: {:?}\n", start.elapsed());
-    for (producers, each) in [(1, 2000), (64, 1000), (64, 2000)] {
+    for (producers, each) in [(1, 2000), (64, 500), (64, 500), (64, 500), (64, 2000), (256, 500)] {
         let start = Instant::now();
         let tasks: Vec<_> = (0..producers)
             .map(|_| {
