@@ -92,18 +92,19 @@ fn one_who_writes_without_pause_lets_others_in() {
             turn.commit().unwrap();
         }
     });
-    let mut before = other.head().unwrap().seq;
-    let mut worst = 0;
-    for _ in 0..50 {
-        let mut turn = other.turn().unwrap();
-        turn.push(draft(1)).unwrap();
-        let head = turn.commit().unwrap();
-        worst = worst.max(head.seq - before);
-        before = head.seq;
-    }
+    let mut overtaken: Vec<_> = (0..50)
+        .map(|_| {
+            let asked = other.head().unwrap().seq;
+            let mut turn = other.turn().unwrap();
+            turn.push(draft(1)).unwrap();
+            turn.commit().unwrap().seq - asked
+        })
+        .collect();
     stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
-    assert!(worst <= 50, "{worst} records of the busy one between two of the other");
+    overtaken.sort_unstable();
+    // Not the worst: the machine may let this thread wait between looking and asking.
+    assert!(overtaken[25] <= 4, "{overtaken:?} records of the busy one came first");
 }
 
 #[tokio::test]
