@@ -9,14 +9,17 @@ pub mod clock;
 pub mod codes;
 pub mod decision;
 pub mod diagnostic;
+pub mod event;
 pub mod grant;
 pub mod host;
 pub mod json;
 pub mod ledger;
+pub mod id;
 pub mod limits;
 pub mod path;
 pub mod pattern;
 pub mod report;
+pub mod state;
 pub mod text;
 
 pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};
