@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod ask;
+mod base64url;
 pub mod clock;
 pub mod codes;
 pub mod decision;
@@ -15,11 +16,13 @@ pub mod host;
 pub mod json;
 pub mod ledger;
 pub mod id;
+pub mod keys;
 pub mod limits;
 pub mod path;
 pub mod pattern;
 pub mod report;
 pub mod state;
+mod strict_json;
 pub mod text;
 
 pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};
