@@ -24,6 +24,7 @@ pub mod report;
 pub mod state;
 mod strict_json;
 pub mod text;
+pub mod token;
 
 pub use ask::{Ask, FileAsk, FileOp, HttpAsk, TcpAsk};
 pub use codes::Code;
