@@ -5,7 +5,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -29,7 +29,7 @@ pub struct KeyFiles {
 pub enum KeyFileError {
     /// The file is gone, and the records name its key: what it signed can be checked, but no more
     /// be signed.
-    #[error("{}: the key is missing; restore it, or rotate with `writ keys rotate`", .0.display())]
+    #[error("{}: the file is missing; restore it, or rotate with `writ keys rotate`", .0.display())]
     Missing(PathBuf),
     /// Others could have read or replaced it.
     #[error("{}: {why}", .path.display())]
@@ -86,26 +86,7 @@ impl KeyFiles {
     pub fn load(&self, purpose: Purpose, generation: u32) -> Result<LocalKey, KeyFileError> {
         let name = name(purpose, generation);
         let path = self.path.join(&name);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(&self.directory, &name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Err(KeyFileError::Missing(path)),
-            Err(Errno::LOOP) => {
-                let why = "a key must not be a symbolic link; put the file itself there";
-                return Err(KeyFileError::Exposed { path, why });
-            }
-            Err(error) => return Err(KeyFileError::Io { path, source: error.into() }),
-        };
-        let stat = rustix::fs::fstat(&file)
-            .map_err(|error| KeyFileError::Io { path: path.clone(), source: error.into() })?;
-        if let Some(why) = exposure(&stat) {
-            return Err(KeyFileError::Exposed { path, why });
-        }
-        // All of it at once: a buffer that grows leaves copies behind.
-        let mut der = Zeroizing::new(Vec::with_capacity(LARGEST_FILE));
-        file.take(LARGEST_FILE as u64)
-            .read_to_end(&mut der)
-            .map_err(|source| KeyFileError::Io { path: path.clone(), source })?;
+        let der = read_private(&self.directory, Path::new(&name), &path, LARGEST_FILE)?;
         LocalKey::from_pkcs8(&der).map_err(|source| KeyFileError::Key { path, source })
     }
 
@@ -166,6 +147,37 @@ impl KeyFiles {
     }
 }
 
+/// Reads a file that nobody else can read. `path` is for the messages.
+///
+/// At most `largest` bytes are read, so a file that is longer comes back cut.
+pub(super) fn read_private(
+    directory: impl AsFd,
+    name: &Path,
+    path: &Path,
+    largest: usize,
+) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let path = || path.to_owned();
+    let io = |source| KeyFileError::Io { path: path(), source };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Err(KeyFileError::Missing(path())),
+        Err(Errno::LOOP) => {
+            let why = "a secret must not be a symbolic link; put the file itself there";
+            return Err(KeyFileError::Exposed { path: path(), why });
+        }
+        Err(error) => return Err(io(error.into())),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|error| io(error.into()))?;
+    if let Some(why) = exposure(&stat) {
+        return Err(KeyFileError::Exposed { path: path(), why });
+    }
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(largest));
+    file.take(largest as u64).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
 fn name(purpose: Purpose, generation: u32) -> String {
     format!("{}-{generation}.p8", purpose.as_str())
 }
@@ -173,13 +185,13 @@ fn name(purpose: Purpose, generation: u32) -> String {
 /// Says who else could have read or written an open file.
 fn exposure(stat: &Stat) -> Option<&'static str> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Some("a key must be a regular file");
+        return Some("a secret must be a regular file");
     }
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Some("the key belongs to another user");
+        return Some("the file belongs to another user");
     }
     if stat.st_mode & 0o077 != 0 {
-        return Some("others can read the key; rotate it with `writ keys rotate`");
+        return Some("others can read the file; replace the secret, and `chmod 600` the new one");
     }
     None
 }

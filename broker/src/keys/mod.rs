@@ -6,12 +6,16 @@
 mod file;
 mod jwk;
 mod local;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod ring;
 mod verifying;
 
 pub use file::{KeyFileError, KeyFiles};
 pub use jwk::{JwkError, Jwks, PublicJwk, Thumbprint};
 pub use local::{KeyError, LocalKey};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{HardwareError, HardwareKey, HardwareToken, TokenPlace};
 pub use ring::{Decided, KeyEvent, KeyRing, PUBLISH_AHEAD, RETIRE_AFTER, RingError, RingKey};
 pub use verifying::{KeySet, KeySetError, VerifyingKey};
 
