@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
-use writ_broker::codes;
+use writ_broker::{Grant, codes};
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
 use writ_runtime::supervisor::{
@@ -54,32 +54,36 @@ async fn run_once(args: &Run, denials: Arc<Denials>, signals: &mut Signals) -> R
     let settings = settings(&args.operator)?;
     // Started ahead of need: it comes up while the grant is read and the tool is found.
     let worker = Worker::start(&settings.program).context(OurFault("no worker starts"))?;
-    let places = Places::of(&args.operator)?;
-    let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
     let compiler = compiler(&settings);
-    let load = Tool::load(&args.tool, &places, &compiler);
-    let mut tool = unless_ended(signals, load).await?;
-    let invoke = invoke(args, &tool)?;
+    let (grant, mut tool, invoke) = match unless_ended(signals, prepare(args, &compiler)).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            worker.end().await;
+            return Err(error);
+        }
+    };
     let artifacts = tool.cache.directory();
     let mut task = Task::start(settings, grant, denials.clone(), artifacts, Some(worker)).await?;
     let mut sink = Sink::new(args.json);
     let mut ended = None;
-    let mut report =
-        call(&mut task, &tool, invoke.clone(), &mut sink, (&mut *signals, &mut ended)).await;
-    if let Err(fault) = &report
-        && fault.code == codes::CACHE_ENTRY
-    {
-        // Signed by us but made for another processor: a machine that changed under its cache.
-        crate::output::cache_rejected(&tool.name, &fault.message);
-        unless_ended(signals, tool.recompile(&args.tool, &compiler)).await?;
-        report = call(&mut task, &tool, invoke, &mut sink, (&mut *signals, &mut ended)).await;
-    }
+    let report =
+        call(&mut task, &mut tool, (args, &compiler), invoke, &mut sink, (signals, &mut ended));
+    let report = report.await;
     task.kill().await;
     let report = RunReport::ended(&tool, args.call.is_some(), report?, sink, &denials)?;
     Ok(match ended {
         Some(signal) => report.ended_by(signal),
         None => report,
     })
+}
+
+/// Everything that a call needs beside its worker.
+async fn prepare(args: &Run, compiler: &Compiler) -> Result<(Grant, Tool, Invoke)> {
+    let places = Places::of(&args.operator)?;
+    let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
+    let tool = Tool::load(&args.tool, &places, compiler).await?;
+    let invoke = invoke(args, &tool)?;
+    Ok((grant, tool, invoke))
 }
 
 /// Waits for what comes before a call, unless a signal comes first.
@@ -100,7 +104,27 @@ fn task_id() -> Result<String> {
     Ok(random.iter().fold("task-".to_owned(), |id, byte| format!("{id}{byte:02x}")))
 }
 
+/// Calls the tool; once more, compiled anew, if what is in the cache does not fit.
 async fn call(
+    task: &mut Task,
+    tool: &mut Tool,
+    (args, compiler): (&Run, &Compiler),
+    invoke: Invoke,
+    sink: &mut Sink,
+    (signals, ended): (&mut Signals, &mut Option<Ended>),
+) -> Result<CallReport> {
+    match call_once(task, tool, invoke.clone(), sink, (&mut *signals, &mut *ended)).await {
+        Err(fault) if fault.code == codes::CACHE_ENTRY => {
+            // Signed by us but made for another processor: a machine that changed under its cache.
+            crate::output::cache_rejected(&tool.name, &fault.message);
+            unless_ended(signals, tool.recompile(&args.tool, compiler)).await?;
+            Ok(call_once(task, tool, invoke, sink, (signals, ended)).await?)
+        }
+        called => Ok(called?),
+    }
+}
+
+async fn call_once(
     task: &mut Task,
     tool: &Tool,
     invoke: Invoke,

@@ -146,12 +146,15 @@ impl RunReport {
     /// Reports a run that never came to run, and may not have come to be a task.
     pub(crate) fn failed(error: &anyhow::Error, denials: Option<&Denials>) -> Self {
         let (code, exit_code) = exit_code_of(error);
-        Self {
+        let report = Self {
             task: denials.map(|denials| denials.task().to_owned()),
-            outcome: if error.is::<Ended>() { "killed" } else { "error" },
             exit_code,
-            error: Some(ErrorReport::of(error, code)),
             ..Self::empty(denials.map(Denials::kept).unwrap_or_default())
+        };
+        match error.downcast_ref::<Ended>() {
+            // A signal that came before the call is told like one that came in it.
+            Some(signal) => Self { outcome: "killed", ..report.ended_by(*signal) },
+            None => Self { error: Some(ErrorReport::of(error, code)), ..report },
         }
     }
 

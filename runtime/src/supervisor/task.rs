@@ -163,7 +163,13 @@ impl Task {
             .map(AsFd::as_fd)
             .chain(std::iter::once(self.artifacts.as_fd()))
             .collect();
-        let confinement = worker.arm(arm, &descriptors).await?;
+        let confinement = match worker.arm(arm, &descriptors).await {
+            Ok(confinement) => confinement,
+            Err(fault) => {
+                worker.end().await;
+                return Err(fault);
+            }
+        };
         let egress = worker
             .take_egress()
             .ok_or_else(|| Fault::new(codes::WORKER_DIED, "a worker was used for two tasks"))?;

@@ -128,6 +128,13 @@ impl Worker {
         self.child.wait().await
     }
 
+    /// Kills the process and waits until it is gone: for one that is not needed after all.
+    pub async fn end(mut self) {
+        self.kill();
+        // It was killed: how it ended is known.
+        let _ = self.reap().await;
+    }
+
     /// Waits for a process that hung up on its own and says what became of it.
     pub async fn autopsy(&mut self) -> Autopsy {
         // First: one that hung up may well live on. A process that is dying keeps its own signal.
