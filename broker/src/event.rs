@@ -4,6 +4,7 @@
 
 use crate::clock::UnixMillis;
 use crate::id::{CallId, HostId, LeaseId, TaskId};
+use crate::process::Process;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,15 +14,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum Event {
-    /// A process that runs tasks came up. It listens on a socket named like its id.
+    /// A process that runs tasks came up.
     #[serde(rename = "host.started")]
     HostStarted {
-        /// The process.
+        /// The name by which tasks refer to it.
         host: HostId,
-        /// Its process id on this machine.
-        pid: u32,
-        /// When the kernel started it, clock ticks after boot: with the pid it is never reused.
-        ticks: u64,
+        /// The process.
+        process: Process,
     },
     /// It ended, or was found to be gone.
     #[serde(rename = "host.ended")]

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod ask;
+pub mod authority;
 mod base64url;
 pub mod clock;
 pub mod codes;
@@ -20,6 +21,7 @@ pub mod ledger;
 pub mod limits;
 pub mod path;
 pub mod pattern;
+pub mod process;
 pub mod report;
 pub mod state;
 mod strict_json;

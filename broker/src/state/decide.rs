@@ -61,7 +61,8 @@ pub enum Selector {
 }
 
 impl Selector {
-    fn fits(&self, id: &TaskId, task: &Task) -> bool {
+    /// Says whether a task itself is meant; what lies below it is meant with it.
+    pub fn fits(&self, id: &TaskId, task: &Task) -> bool {
         match self {
             Self::Task(wanted) => id == wanted,
             Self::All => true,
@@ -83,10 +84,15 @@ impl State {
     /// That its grant is within its parent's is decided where both grants are; here is only what
     /// hangs on time and on the tree.
     pub fn start_task(&self, now: UnixMillis, started: TaskStarted) -> Result<Event, NotNow> {
-        self.clock(now)?;
         if !self.hosts.contains_key(&started.host) {
             return Err(NotNow::NoHost(started.host));
         }
+        self.start_first_task(now, started)
+    }
+
+    /// Decides the same for the first task of a process that is registered with it.
+    pub fn start_first_task(&self, now: UnixMillis, started: TaskStarted) -> Result<Event, NotNow> {
+        self.clock(now)?;
         if self.tasks.contains_key(&started.task) {
             return Err(NotNow::Taken(started.task.to_string()));
         }

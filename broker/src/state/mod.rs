@@ -10,11 +10,12 @@ mod task;
 mod tests;
 
 pub use decide::{MAX_DEPTH, MAX_LIVE_TASKS, NotNow, Selector};
-pub use task::{Host, Lease, LeasePhase, Phase, Task, Token};
+pub use task::{Lease, LeasePhase, Phase, Task, Token};
 
 use crate::clock::UnixMillis;
 use crate::event::{Event, HostEnd, LeaseIntended, TaskEnd, TaskStarted, TokenMinted};
 use crate::id::{HostId, LeaseId, TaskId};
+use crate::process::Process;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct State {
     /// The time of the last record. Time never runs backwards from here.
     now: UnixMillis,
-    hosts: BTreeMap<HostId, Host>,
+    hosts: BTreeMap<HostId, Process>,
     tasks: BTreeMap<TaskId, Task>,
     /// How many of them are live.
     live: usize,
@@ -38,8 +39,8 @@ impl State {
     pub fn apply(&mut self, at: UnixMillis, event: &Event) {
         self.now = self.now.max(at);
         match event {
-            Event::HostStarted { host, pid, ticks } => {
-                self.hosts.insert(host.clone(), Host { pid: *pid, ticks: *ticks });
+            Event::HostStarted { host, process } => {
+                self.hosts.insert(host.clone(), process.clone());
             }
             Event::HostEnded { host, how } => self.host_ended(host, *how),
             Event::TaskStarted(started) => self.task_started(started),
@@ -63,7 +64,18 @@ impl State {
                     token.revoked = true;
                 }
             }
-            Event::CallStarted { .. } | Event::CallEnded { .. } | Event::AskDecided(_) => {}
+            Event::CallStarted { task, call, tool, .. } => {
+                if let Some(task) = self.tasks.get_mut(task) {
+                    task.calls.insert(call.clone(), tool.clone());
+                }
+            }
+            Event::CallEnded { task, call, .. } => {
+                if let Some(calls) = self.tasks.get_mut(task).map(|task| &mut task.calls) {
+                    calls.remove(call);
+                }
+                self.forget_if_unused(task);
+            }
+            Event::AskDecided(_) => {}
         }
         self.forget_expired();
     }
@@ -74,8 +86,13 @@ impl State {
     }
 
     /// Returns the processes that run tasks.
-    pub fn hosts(&self) -> impl Iterator<Item = (&HostId, &Host)> {
+    pub fn hosts(&self) -> impl Iterator<Item = (&HostId, &Process)> {
         self.hosts.iter()
+    }
+
+    /// Returns one of them.
+    pub fn host(&self, host: &HostId) -> Option<&Process> {
+        self.hosts.get(host)
     }
 
     /// Returns one task, if it is live or something still hangs on it.
@@ -140,6 +157,12 @@ impl State {
         for task in left {
             self.end_tree(&task, Phase::Ended(how));
         }
+        // Nothing of it runs any more, in tasks that were ended before it as well.
+        let ran = |(id, task): (&TaskId, &mut Task)| {
+            (task.host == *host && !std::mem::take(&mut task.calls).is_empty()).then(|| id.clone())
+        };
+        let ran: Vec<_> = self.tasks.iter_mut().filter_map(ran).collect();
+        ran.iter().for_each(|task| self.forget_if_unused(task));
     }
 
     fn task_started(&mut self, started: &TaskStarted) {

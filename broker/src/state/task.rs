@@ -2,18 +2,9 @@
 
 use crate::clock::UnixMillis;
 use crate::event::{LeaseIntended, Owner, TaskEnd, TaskStarted, TokenMinted};
-use crate::id::{HostId, TaskId};
+use crate::id::{CallId, HostId, TaskId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A process that runs tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
-    /// Its process id on this machine.
-    pub pid: u32,
-    /// When the kernel started it, clock ticks after boot: with the pid it is never reused.
-    pub ticks: u64,
-}
 
 /// Whether a task may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +37,8 @@ pub struct Task {
     pub started: UnixMillis,
     /// When it ends at the latest.
     pub deadline: Option<UnixMillis>,
+    /// The tools that it runs now, by call.
+    pub calls: BTreeMap<CallId, String>,
     /// Whether it may act.
     pub phase: Phase,
     /// Leases that are not revoked and tokens that have not expired.
@@ -63,13 +56,17 @@ impl Task {
             labels: started.labels.clone(),
             started: at,
             deadline: started.deadline,
+            calls: BTreeMap::new(),
             phase: Phase::Live,
             held: 0,
         }
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        self.phase != Phase::Live && self.held == 0 && self.children.is_empty()
+        self.phase != Phase::Live
+            && self.held == 0
+            && self.calls.is_empty()
+            && self.children.is_empty()
     }
 }
 

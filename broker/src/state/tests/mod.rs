@@ -5,7 +5,7 @@ mod sentences;
 
 use super::*;
 use crate::event::Owner;
-use crate::id::RANDOM_BYTES;
+use crate::id::{CallId, RANDOM_BYTES};
 
 pub(super) const USER: Owner = Owner::User { uid: 1000 };
 
@@ -54,9 +54,13 @@ pub(super) fn intended(lease: u8, task: u8) -> LeaseIntended {
     }
 }
 
+pub(super) fn process() -> Process {
+    Process { pid: 7, ticks: 7, boot: "b".to_owned(), namespace: 7 }
+}
+
 /// A state with one host.
 pub(super) fn with_host() -> State {
     let mut state = State::default();
-    state.apply(UnixMillis(0), &Event::HostStarted { host: host_id(1), pid: 7, ticks: 7 });
+    state.apply(UnixMillis(0), &Event::HostStarted { host: host_id(1), process: process() });
     state
 }

@@ -171,7 +171,7 @@ impl Pair {
                 let lost = Event::HostEnded { host: host_id(1), how: HostEnd::Lost };
                 self.apply(&lost);
                 self.reference.ended.extend(self.reference.tasks.keys().copied());
-                self.apply(&Event::HostStarted { host: host_id(1), pid: 8, ticks: 8 });
+                self.apply(&Event::HostStarted { host: host_id(1), process: process() });
             }
             Step::Wait(millis) => self.now += millis,
             Step::Snapshot => {

@@ -191,3 +191,38 @@ fn expired_tokens_are_forgotten() {
     state.apply(UnixMillis(500), &Event::LeaseRevoked { lease: lease_id(9) });
     assert_eq!(state.tokens().count(), 0);
 }
+
+#[test]
+fn a_killed_task_is_kept_until_its_calls_have_ended_or_its_process_has() {
+    let call = |n| CallId::from_random([n; RANDOM_BYTES]);
+    let begun = |n| Event::CallStarted {
+        task: task_id(1),
+        call: call(n),
+        tool: "t".to_owned(),
+        digest: "sha256:00".to_owned(),
+        function: None,
+    };
+    let ended = |n| Event::CallEnded {
+        task: task_id(1),
+        call: call(n),
+        outcome: "killed".to_owned(),
+        exit_code: 137,
+        limit: None,
+    };
+    let mut state = with_host();
+    state.apply(UnixMillis(1), &Event::TaskStarted(started(1, None, None)));
+    state.apply(UnixMillis(2), &begun(1));
+    state.apply(UnixMillis(2), &begun(2));
+    for event in state.kill(&Selector::All, &USER, None) {
+        state.apply(UnixMillis(3), &event);
+    }
+    assert_eq!(state.task(&task_id(1)).map(|task| task.calls.len()), Some(2));
+    state.apply(UnixMillis(4), &ended(1));
+    assert_eq!(state.task(&task_id(1)).map(|task| task.calls.len()), Some(1));
+
+    let mut fenced = state.clone();
+    fenced.apply(UnixMillis(5), &Event::HostEnded { host: host_id(1), how: HostEnd::Fenced });
+    assert_eq!(fenced.task(&task_id(1)), None);
+    state.apply(UnixMillis(5), &ended(2));
+    assert_eq!(state.task(&task_id(1)), None);
+}

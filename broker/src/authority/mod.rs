@@ -1,0 +1,226 @@
+//! The authority of one process: it decides on what the ledger says, records, and tells who must stop.
+//!
+//! Several processes on one machine share a ledger. Whatever one of them decides is decided in its turn
+//! to write, on everything that was recorded before: a task that was killed from another process can
+//! start, send and mint nothing from that record on, wherever its own process is.
+
+mod kill;
+mod live;
+mod view;
+
+pub use kill::{Cut, Kill, KillError, Pending, Receipt, kill};
+pub use live::{Stop, Watch};
+pub use view::{View, ViewError};
+
+use crate::clock::{Clock, UnixMillis};
+use crate::event::{AskDecided, Event, HostEnd, Owner, TaskEnd, TaskStarted, TokenMinted};
+use crate::id::{HostId, TaskId};
+use crate::ledger::{Committed, Decided, Draft, InvalidDraft, Ledger, Pace, WriteError, Writer};
+use crate::process::{Process, Standing};
+use crate::state::{NotNow, Selector, State, Token};
+use live::{Live, Watched};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Why something was not recorded, and so may not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The state does not allow it.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// The ledger cannot take it.
+    #[error(transparent)]
+    Ledger(#[from] WriteError),
+    /// It cannot be written down.
+    #[error("it cannot be recorded: {0}")]
+    Invalid(#[from] InvalidDraft),
+}
+
+/// A process that comes up for one task with one call.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The process.
+    pub process: Process,
+    /// Its task.
+    pub task: TaskStarted,
+    /// Its call: an [`Event::CallStarted`].
+    pub call: Event,
+}
+
+/// What is said when such a process is done.
+#[derive(Debug, Clone)]
+pub struct RunEnd {
+    /// What was decided and not yet recorded.
+    pub notes: Vec<AskDecided>,
+    /// How its call ended: an [`Event::CallEnded`].
+    pub call: Event,
+    /// How its task ended, unless it was ended before.
+    pub how: TaskEnd,
+}
+
+/// What was decided when tasks were killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Killed {
+    tasks: BTreeSet<TaskId>,
+    tokens: usize,
+}
+
+/// Decides and records for the tasks of this process.
+pub struct Authority {
+    writer: Writer<Live>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    watched: Arc<Watched>,
+}
+
+impl Authority {
+    /// Replays the ledger and starts to write.
+    pub fn open(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Self, WriteError> {
+        let watched = Arc::new(Watched::default());
+        let live = Live::new(Arc::clone(&watched));
+        let writer = Writer::spawn(Arc::clone(&ledger), live, Pace::default())?;
+        Ok(Self { writer, ledger, clock, watched })
+    }
+
+    /// Admits a process with its task and call. It may act once this returns.
+    ///
+    /// Processes that are gone without having said so are declared lost on the way: that ends their
+    /// tasks, and nothing waits for them any more.
+    pub async fn start_run(&self, run: Run) -> Result<Watch, Refused> {
+        // Watched first: a kill may come right after the commit.
+        let watch = self.watched.watch(run.task.task.clone());
+        self.decide(move |state, now| {
+            let mut events: Vec<Event> = lost(state).collect();
+            let host = run.task.host.clone();
+            events.push(Event::HostStarted { host, process: run.process.clone() });
+            events.push(state.start_first_task(now, run.task.clone())?);
+            events.push(run.call.clone());
+            Ok((events, ()))
+        })
+        .await?;
+        Ok(watch)
+    }
+
+    /// Records that an effect may happen outside, if its task may still act, with the notes that came
+    /// before it. It is durable when this returns.
+    pub async fn admit(&self, notes: Vec<AskDecided>, ask: AskDecided) -> Result<(), Refused> {
+        let decided = self.decide(move |state, now| {
+            let allowed = state.act(now, &ask.task);
+            let mut events: Vec<Event> = notes.iter().cloned().map(Event::AskDecided).collect();
+            if allowed.is_ok() {
+                events.push(Event::AskDecided(ask.clone()));
+            }
+            Ok((events, allowed))
+        });
+        Ok(decided.await?.answer?)
+    }
+
+    /// Records decisions about which nothing is to be decided any more.
+    pub async fn note(&self, notes: Vec<AskDecided>) -> Result<(), Refused> {
+        let events: Vec<Event> = notes.into_iter().map(Event::AskDecided).collect();
+        self.decide(move |_, _| Ok((events.clone(), ()))).await?;
+        Ok(())
+    }
+
+    /// Records a token that will be signed, with its life cut to its task's, and returns when it ends.
+    pub async fn mint(&self, minted: TokenMinted) -> Result<UnixMillis, Refused> {
+        let decided = self.decide(move |state, now| {
+            let event = state.mint(now, minted.clone())?;
+            let Event::TokenMinted(TokenMinted { expires, .. }) = event else {
+                return Err(NotNow::Past);
+            };
+            Ok((vec![event], expires))
+        });
+        Ok(decided.await?.answer)
+    }
+
+    /// Records the end of a process with its only task and call. What it says is durable then.
+    pub async fn end_run(&self, host: HostId, task: TaskId, end: RunEnd) -> Result<(), Refused> {
+        self.decide(move |state, _| {
+            let mut events: Vec<Event> = end.notes.iter().cloned().map(Event::AskDecided).collect();
+            events.push(end.call.clone());
+            events.extend(state.end(&task, end.how));
+            events.extend(state.end_host(&host, HostEnd::Done));
+            Ok((events, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes in what other processes record, until that fails: so kills from elsewhere are heard.
+    pub async fn follow(&self) -> WriteError {
+        self.writer.follow(self.ledger.subscribe(self.writer.applied() + 1)).await
+    }
+
+    /// Looks at the ledger now: another process has asked for it.
+    pub fn look(&self) {
+        self.ledger.poke();
+    }
+
+    /// Kills the tasks that fit, with everything below them.
+    async fn kill(
+        &self,
+        selector: Selector,
+        by: Owner,
+        why: Option<String>,
+    ) -> Result<Committed<Killed>, Refused> {
+        self.decide(move |state, now| {
+            let events = state.kill(&selector, &by, why.as_deref());
+            let roots = events.iter().filter_map(|event| match event {
+                Event::TaskKilled { task, .. } => Some(task),
+                _ => None,
+            });
+            let trees = roots.flat_map(|root| state.subtree(root));
+            let tasks: BTreeSet<TaskId> = trees.filter(|task| state.is_live(task, now)).collect();
+            let good = |(jti, token): &(&str, &Token)| {
+                tasks.contains(&token.task) && state.is_active(jti, now)
+            };
+            let tokens = state.tokens().filter(good).count();
+            Ok((events, Killed { tasks, tokens }))
+        })
+        .await
+    }
+
+    /// Records that processes are gone.
+    async fn hosts_ended(&self, ended: Vec<(HostId, HostEnd)>) -> Result<(), Refused> {
+        self.decide(move |state, _| {
+            Ok((ended.iter().filter_map(|(host, how)| state.end_host(host, *how)).collect(), ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Decides in turn, and answers once what was decided is durable.
+    async fn decide<T: Send + 'static>(
+        &self,
+        mut decide: impl FnMut(&State, UnixMillis) -> Result<(Vec<Event>, T), NotNow> + Send + 'static,
+    ) -> Result<Committed<T>, Refused> {
+        let clock = Arc::clone(&self.clock);
+        let committed = self.writer.transact(move |live: &Live| {
+            let now = clock.now();
+            // A small step back of the clock does not show in the ledger.
+            let at = now.max(live.state().now());
+            let decided = decide(live.state(), now).map_err(Refused::from);
+            let drafted = decided.and_then(|(events, answer)| {
+                let drafts = events.iter().map(|event| Draft::of(at, event));
+                Ok((drafts.collect::<Result<_, _>>()?, answer))
+            });
+            match drafted {
+                Ok((drafts, answer)) => Decided { drafts, answer: Ok(answer) },
+                Err(refused) => Decided { drafts: Vec::new(), answer: Err(refused) },
+            }
+        });
+        let Committed { records, answer } = committed.await?;
+        Ok(Committed { records, answer: answer? })
+    }
+}
+
+/// What ends the processes that are gone and have not said so.
+fn lost(state: &State) -> impl Iterator<Item = Event> {
+    let gone = state.hosts().filter(|(_, process)| process.standing() == Standing::Gone);
+    gone.map(|(host, _)| Event::HostEnded { host: host.clone(), how: HostEnd::Lost })
+}
+
+#[cfg(test)]
+mod tests;
