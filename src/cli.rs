@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use writ_broker::id::TaskId;
 
 /// The hidden word that makes this binary a worker.
 pub(crate) const WORKER: &str = "__worker";
@@ -31,6 +32,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Check a grant and print what it adds up to
     Check(Check),
+    /// List what lives: tasks, what they run and the credentials they hold
+    Ps(Ps),
+    /// End tasks wherever they run, with their connections and credentials
+    Kill(Kill),
     /// Explain a message code
     Explain(Explain),
     /// Print a completion script for a shell
@@ -76,6 +81,9 @@ pub(crate) struct Run {
     pub(crate) grant: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) flags: GrantFlags,
+    /// A word by which the task can be found and killed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub(crate) label: Vec<(String, String)>,
     /// Call an exported function instead of the tool's command
     #[arg(long, value_name = "FUNC")]
     pub(crate) call: Option<String>,
@@ -129,9 +137,24 @@ pub(crate) struct OwnDirs {
     /// Where compiled tools are kept [default: $XDG_CACHE_HOME/writ]
     #[arg(long, value_name = "DIR", env = "WRIT_CACHE_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Where keys are kept [default: $XDG_STATE_HOME/writ]
+    /// Where keys and the ledger are kept [default: $XDG_STATE_HOME/writ]
     #[arg(long, value_name = "DIR", env = "WRIT_STATE_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Reads a label: both sides are words that a shell and a table take as they are.
+fn label(text: &str) -> Result<(String, String), String> {
+    const LONGEST: usize = 64;
+    let word = |text: &str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b);
+        !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits)
+    };
+    match text.split_once('=') {
+        Some((name, value)) if word(name) && word(value) => Ok((name.into(), value.into())),
+        _ => Err(format!(
+            "a label is NAME=VALUE, each of at most {LONGEST} letters, digits and \"-_./:@\""
+        )),
+    }
 }
 
 /// Show what a tool is.
@@ -167,6 +190,63 @@ pub(crate) struct Check {
     pub(crate) deny_warnings: bool,
     #[command(flatten)]
     pub(crate) own: OwnDirs,
+}
+
+/// List what lives.
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
+}
+
+/// End tasks.
+#[derive(Debug, Args)]
+#[command(after_help = KILL_EXAMPLES)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(crate) struct Kill {
+    /// The task, with everything below it
+    #[arg(group = "which")]
+    pub(crate) task: Option<TaskId>,
+    /// Every task
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+    /// Every task of a user
+    #[arg(long, value_name = "UID", group = "which")]
+    pub(crate) owner: Option<u32>,
+    /// Every task with a label
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, group = "which")]
+    pub(crate) label: Option<(String, String)>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) why: Option<String>,
+    /// Print the receipt as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
+}
+
+const KILL_EXAMPLES: &str = "\
+Examples:
+  writ kill task-0123456789abcdef0123
+  writ kill --label job=nightly --why 'it went astray'
+  writ kill --all
+
+When this returns, nothing that was killed runs any more.
+
+Exit codes:
+  0 done · 2 there is no such task · 125 not everything is stopped or recorded; the receipt says what";
+
+/// Reads a reason that fits into a record.
+fn reason(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST {
+        return Err(format!("a reason has at most {LONGEST} bytes"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Explain a message code.

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod output;
 mod places;
+mod session;
 mod signals;
 
 use clap::Parser;

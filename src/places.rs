@@ -2,16 +2,21 @@
 
 use crate::cli::{Operator, OwnDirs};
 use anyhow::{Context, Result};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use writ_broker::codes;
+use writ_broker::ledger::{Ledger, Settings, SqliteLedger};
 use writ_runtime::cache::{Cache, DEFAULT_BOUND};
+use writ_runtime::wire::Fault;
 
 /// The two directories that are ours.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     /// What can be made again.
     pub(crate) cache: PathBuf,
-    /// What cannot: keys.
+    /// What cannot: keys, and the ledger.
     pub(crate) state: PathBuf,
 }
 
@@ -41,6 +46,20 @@ impl Places {
             }
             opened => Ok(opened?),
         }
+    }
+
+    /// Opens the ledger of this user, making it when it is first needed. It blocks.
+    ///
+    /// Without it nothing is run: what a task did could not be told, and it could not be killed.
+    pub(crate) fn open_ledger(&self) -> Result<Arc<dyn Ledger>, Fault> {
+        let refuse = |why: String| Fault::new(codes::LEDGER, why);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.state);
+        made.map_err(|error| refuse(format!("{}: {error}", self.state.display())))?;
+        // A short run leaves the write-ahead log to the next one, and saves two syncs.
+        let settings = Settings { tidy: false, ..Settings::default() };
+        let (path, anchor) = (self.state.join("ledger.db"), self.state.join("ledger.anchor"));
+        let ledger = SqliteLedger::open(&path, &anchor, settings);
+        Ok(Arc::new(ledger.map_err(|error| refuse(error.to_string()))?))
     }
 }
 

@@ -1,11 +1,11 @@
-//! The signals by which a person or another program ends a run.
+//! What ends a run from outside: a person, another program, or a kill in the ledger.
 
 use crate::output::OurFault;
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why a run was ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Ended {
     /// By the person at the keyboard.
     #[error("interrupted")]
@@ -13,14 +13,18 @@ pub(crate) enum Ended {
     /// By another program, such as a supervisor or `timeout`.
     #[error("terminated")]
     Terminated,
+    /// In the ledger.
+    #[error("killed{0}")]
+    Killed(String),
 }
 
 impl Ended {
     /// Returns the exit code, as a shell reports the signal.
-    pub(crate) fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Killed(_) => 137,
         }
     }
 }

@@ -1,90 +1,12 @@
 //! Ending a run from outside: whatever its guest does, nothing of it stays and nothing of the user's goes.
 
 use crate::harness::{Writ, guest, third_party};
+use crate::running::{Running, children, eventually, is_gone, stat};
 use crate::schema;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Output};
-use std::time::{Duration, Instant};
 use writ_test_support::{DnsStub, RawServer, Then};
-
-/// How long anything may take here: far less than the guests would run, far more than an end takes.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Looks again and again until something is so.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what} did not come about");
-        std::thread::yield_now();
-    }
-}
-
-/// A field of `/proc/PID/stat` after the name, which may hold anything: 0 is the state, 1 the parent.
-fn stat(pid: u32, field: usize) -> Option<String> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(')')?.1.split_whitespace().nth(field).map(str::to_owned)
-}
-
-fn is_gone(pid: u32) -> bool {
-    stat(pid, 0).is_none_or(|state| state == "Z")
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap();
-    let ids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    ids.filter(|id| stat(*id, 1) == Some(parent.to_string())).collect()
-}
-
-/// A worker has a thread that ticks while a guest runs, and is asleep before that: each tick lets go
-/// of the processor once. A few go before the first tick, when the thread starts.
-fn runs_a_guest(worker: u32) -> bool {
-    const STARTING: u64 = 8;
-    let Ok(threads) = fs::read_dir(format!("/proc/{worker}/task")) else { return false };
-    threads.flatten().any(|thread| {
-        let read = |name| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
-        let status = read("status");
-        let switches =
-            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        let ticks = switches.and_then(|count| count.trim().parse().ok()).unwrap_or(0_u64);
-        read("comm").trim() == "ticker" && ticks > STARTING
-    })
-}
-
-/// A run whose guest is under way.
-struct Running {
-    child: Child,
-    worker: u32,
-    /// Open, so that a guest that reads waits.
-    _input: Option<ChildStdin>,
-}
-
-impl Running {
-    fn start(writ: Writ) -> Self {
-        let mut child = writ.start();
-        let input = child.stdin.take();
-        let mut worker = None;
-        eventually("a guest that runs", || {
-            worker = children(child.id()).into_iter().find(|id| runs_a_guest(*id));
-            worker.is_some()
-        });
-        Self { child, worker: worker.unwrap(), _input: input }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for the end, and for the worker to be gone with it.
-    fn ended(self) -> Output {
-        let started = Instant::now();
-        let output = self.child.wait_with_output().unwrap();
-        assert!(started.elapsed() < PATIENCE, "it took {:?}", started.elapsed());
-        assert!(is_gone(self.worker), "its worker lives on");
-        output
-    }
-}
 
 /// Guests that never end by themselves, each in its own way, with nothing that a limit would end
 /// within the patience of these tests.
@@ -153,17 +75,14 @@ fn an_interrupt_removes_nothing_of_the_users() {
 #[test]
 fn a_worker_does_not_outlive_its_host() {
     for run in endless() {
-        let Running { mut child, worker, .. } = Running::start(run);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        eventually("the end of the worker", || is_gone(worker));
+        Running::start(run).crash();
     }
 }
 
 #[test]
 fn a_worker_that_is_killed_by_somebody_else_is_reported_as_our_fault() {
     let running = Running::start(Writ::run(&guest("limits")).args(&["--", "sleep", "20"]));
-    kill_process(Pid::from_raw(running.worker.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(running.worker().cast_signed()).unwrap(), Signal::KILL).unwrap();
     let output = running.ended();
     assert_eq!(output.status.code(), Some(125));
     let report = schema::read(&output.stdout);
@@ -195,7 +114,8 @@ fn the_connections_of_a_run_end_with_it() {
     assert_eq!(schema::read(&output.stdout)["usage"]["http_requests"], 1);
     eventually("the end of the connection", || upstream.ended() == 1);
 
-    let (upstream, _names, Running { mut child, worker, .. }) = waits_for_upstream();
+    let (upstream, _names, running) = waits_for_upstream();
+    let (mut child, worker, _input) = running.parts();
     assert_eq!((upstream.accepted(), upstream.ended()), (1, 0), "it was held open until now");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -235,13 +155,13 @@ fn a_reader_that_stopped_reading_does_not_hold_up_an_interrupt() {
     // The guest is stuck once the pipe and all the buffers on the way are full: it computes no more.
     let mut last = None;
     eventually("a guest that is stuck", || {
-        let now = stat(running.worker, 11);
-        let stuck = stat(running.worker, 0).as_deref() == Some("S") && now == last;
+        let now = stat(running.worker(), 11);
+        let stuck = stat(running.worker(), 0).as_deref() == Some("S") && now == last;
         last = now;
         stuck
     });
     running.signal(Signal::INT);
-    let Running { mut child, worker, .. } = running;
+    let (mut child, worker, _input) = running.parts();
     eventually("the end of the run", || child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(is_gone(worker));

@@ -1,6 +1,7 @@
 //! The whole product, from outside: the program is started as its users start it.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod broker;
 mod cache;
 mod check;
 mod egress;
@@ -10,6 +11,7 @@ mod harness;
 mod kill;
 mod limits;
 mod output;
+mod running;
 mod schema;
 mod second_wall;
 mod sockets;

@@ -12,6 +12,10 @@ static CHECK: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../src/output/schema/check.json")));
 static INSPECT: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../src/output/schema/inspect.json")));
+static PS: LazyLock<Validator> =
+    LazyLock::new(|| validator(include_str!("../src/output/schema/ps.json")));
+static KILL: LazyLock<Validator> =
+    LazyLock::new(|| validator(include_str!("../src/output/schema/kill.json")));
 
 fn validator(text: &str) -> Validator {
     let schema = serde_json::from_str(text).unwrap();
@@ -25,6 +29,8 @@ fn faults(object: &Value) -> Vec<String> {
         Some("writ.run/1") => &RUN,
         Some("writ.check/1") => &CHECK,
         Some("writ.inspect/1") => &INSPECT,
+        Some("writ.ps/1") => &PS,
+        Some("writ.kill/1") => &KILL,
         other => return vec![format!("there is no schema {other:?}")],
     };
     schema.iter_errors(object).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()

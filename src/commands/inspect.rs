@@ -1,6 +1,6 @@
 //! `writ inspect`: what a tool is, without running it.
 
-use super::run::{compiler, settings};
+use super::operator::{compiler, settings};
 use super::tools::Tool;
 use crate::cli::Inspect;
 use crate::output::{self, OurFault};

@@ -2,6 +2,10 @@
 
 pub(crate) mod grants;
 mod inspect;
+mod invoke;
+mod kill;
+mod operator;
+mod ps;
 mod run;
 pub(crate) mod tools;
 
@@ -26,6 +30,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Check(args) => grants::check(&args),
+        Command::Ps(args) => ps::ps(&args),
+        Command::Kill(args) => kill::kill(&args),
         Command::Explain(args) => output::through_writers(|out, err| {
             report::explain(args.code.as_deref(), true, out, err)
         }),

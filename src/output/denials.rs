@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use writ_broker::Refusal;
 use writ_broker::text::printable;
 use writ_runtime::outcome::LimitName;
-use writ_runtime::record::{Record, Recorder};
+use writ_runtime::record::Record;
 
 /// How many refusals a report lists. A guest may cause any number; the rest is counted.
 const MOST_LISTED: usize = 256;
@@ -46,11 +46,12 @@ impl Denials {
     }
 }
 
-impl Recorder for Denials {
-    fn record(&self, record: Record) {
+impl Denials {
+    /// Takes note of a decision.
+    pub(crate) fn note(&self, record: &Record) {
         let (task, target) = (&*self.task, printable(&record.target));
         let what = &*printable(&record.what);
-        let Some(refusal) = record.refusal else {
+        let Some(refusal) = &record.refusal else {
             tracing::info!(target: "writ::decision", task, what, %target, decision = "allow");
             return;
         };
@@ -60,13 +61,14 @@ impl Recorder for Denials {
         );
         let mut kept = self.lock();
         if kept.listed.len() < MOST_LISTED {
-            kept.listed.push(refusal);
+            kept.listed.push(refusal.clone());
         } else {
             kept.omitted += 1;
         }
     }
 
-    fn over_limit(&self, limit: LimitName) {
+    /// Takes note of a bound that ended the call.
+    pub(crate) fn over_limit(&self, limit: LimitName) {
         let limit = words(limit);
         tracing::warn!(target: "writ::decision", task = &*self.task, decision = "over_limit", limit);
     }

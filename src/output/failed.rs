@@ -21,6 +21,10 @@ pub(crate) enum Asked {
     Inspect,
     /// `writ check --json`.
     Check,
+    /// `writ ps --json`.
+    Ps,
+    /// `writ kill --json`.
+    Kill,
 }
 
 impl Asked {
@@ -30,6 +34,8 @@ impl Asked {
             Command::Run(args) => args.json.then_some(Self::Run),
             Command::Inspect(args) => args.json.then_some(Self::Inspect),
             Command::Check(args) => args.json.then_some(Self::Check),
+            Command::Ps(args) => args.json.then_some(Self::Ps),
+            Command::Kill(args) => args.json.then_some(Self::Kill),
             Command::Explain(_) | Command::Completions(_) => None,
         }
     }
@@ -41,6 +47,8 @@ impl Asked {
             "run" => Self::Run,
             "inspect" => Self::Inspect,
             "check" => Self::Check,
+            "ps" => Self::Ps,
+            "kill" => Self::Kill,
             _ => return None,
         };
         words.take_while(|word| word != "--").any(|word| word == "--json").then_some(asked)
@@ -49,17 +57,23 @@ impl Asked {
 
 /// Prints the object of a command that failed.
 pub(crate) fn failed(asked: Asked, error: &anyhow::Error) -> Result<ExitCode> {
-    let (code, exit_code) = exit_code_of(error);
+    let (_, exit_code) = exit_code_of(error);
     match asked {
         Asked::Run => return RunReport::failed(error, None).print_json(),
-        Asked::Inspect => result(json_line(&json!({
-            "schema": "writ.inspect/1",
-            "exit_code": exit_code,
-            "error": ErrorReport::of(error, code),
-        }))?),
+        Asked::Inspect => plain("writ.inspect/1", error)?,
+        Asked::Ps => plain("writ.ps/1", error)?,
+        Asked::Kill => plain("writ.kill/1", error)?,
         Asked::Check => result(json_line(&check_object(error))?),
     }
     Ok(ExitCode::from(exit_code))
+}
+
+/// An object that has nothing but the error.
+fn plain(schema: &str, error: &anyhow::Error) -> Result<()> {
+    let (code, exit_code) = exit_code_of(error);
+    let error = ErrorReport::of(error, code);
+    result(json_line(&json!({ "schema": schema, "exit_code": exit_code, "error": error }))?);
+    Ok(())
 }
 
 /// In the words of a check, what went wrong is a message that has no place in the grant.

@@ -2,19 +2,24 @@
 
 mod denials;
 mod failed;
+mod lives;
 mod progress;
+mod receipt;
 mod report;
 mod sink;
 
 pub(crate) use denials::Denials;
 pub(crate) use failed::{Asked, failed, misused};
+pub(crate) use lives::lives;
 pub(crate) use progress::Progress;
-pub(crate) use report::{OurFault, RunReport, exit_code_of};
+pub(crate) use receipt::receipt;
+pub(crate) use report::{OurFault, RunReport, Verdict, exit_code_of, words};
 pub(crate) use sink::Sink;
 pub(crate) use writ_broker::json::line as json_line;
 
 use crate::commands::grants::Unsound;
 use anstyle::{AnsiColor, Style};
+use report::OUR_FAULT;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;

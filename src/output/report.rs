@@ -26,7 +26,7 @@ const TOOL_FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const DENIED: u8 = 3;
 const LIMIT: u8 = 7;
-const OUR_FAULT: u8 = 125;
+pub(super) const OUR_FAULT: u8 = 125;
 const KILLED: u8 = 137;
 
 /// One run, as a script reads it.
@@ -106,6 +106,28 @@ struct DenialReport {
     reason: String,
 }
 
+/// How a run ended, in three words: for the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) outcome: &'static str,
+    pub(crate) exit_code: u8,
+    pub(crate) limit: Option<LimitName>,
+}
+
+impl Verdict {
+    pub(crate) fn of(report: &Result<RunReport>) -> Self {
+        match report {
+            Ok(RunReport { outcome, exit_code, limit, .. }) => {
+                Self { outcome, exit_code: *exit_code, limit: *limit }
+            }
+            Err(error) => {
+                let RunReport { outcome, exit_code, .. } = RunReport::failed(error, None);
+                Self { outcome, exit_code, limit: None }
+            }
+        }
+    }
+}
+
 impl RunReport {
     /// Reports a run that came to an end of its own or of ours.
     pub(crate) fn ended(
@@ -153,7 +175,7 @@ impl RunReport {
         };
         match error.downcast_ref::<Ended>() {
             // A signal that came before the call is told like one that came in it.
-            Some(signal) => Self { outcome: "killed", ..report.ended_by(*signal) },
+            Some(ended) => Self { outcome: "killed", ..report.ended_by(ended) },
             None => Self { error: Some(ErrorReport::of(error, code)), ..report },
         }
     }
@@ -184,10 +206,10 @@ impl RunReport {
         }
     }
 
-    /// The run was ended by a signal: nobody but its sender kills a task of `writ run`.
-    pub(crate) fn ended_by(mut self, signal: Ended) -> Self {
-        self.exit_code = signal.exit_code();
-        self.reason = Some(signal.to_string());
+    /// The run was ended from outside.
+    pub(crate) fn ended_by(mut self, ended: &Ended) -> Self {
+        self.exit_code = ended.exit_code();
+        self.reason = Some(ended.to_string());
         self
     }
 
@@ -300,7 +322,7 @@ fn how_to_raise(limit: &str) -> String {
 }
 
 /// The bound's name, as a grant file spells it.
-pub(super) fn words(limit: LimitName) -> String {
+pub(crate) fn words(limit: LimitName) -> String {
     serde_json::to_value(limit)
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))

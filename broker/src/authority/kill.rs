@@ -216,6 +216,10 @@ impl Calls {
     ) -> Result<BTreeMap<HostId, Cut>, ViewError> {
         let mut cut = BTreeMap::new();
         loop {
+            // Looked at before the ledger: what a process recorded before it was gone is then seen.
+            let gone = |(process, _): &(Process, _)| process.standing() == Standing::Gone;
+            let over = Instant::now() >= until || self.0.values().all(gone);
+            view.catch_up()?;
             let state = view.state();
             self.0.retain(|host, (_, running)| {
                 running.retain(|(task, call)| {
@@ -226,8 +230,7 @@ impl Calls {
                 }
                 !running.is_empty()
             });
-            let waits = |(process, _): &(Process, _)| process.standing() != Standing::Gone;
-            if Instant::now() >= until || !self.0.values().any(waits) {
+            if over || self.0.is_empty() {
                 return Ok(cut);
             }
             let look = until.min(Instant::now() + LOOK);

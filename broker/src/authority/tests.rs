@@ -231,7 +231,7 @@ async fn a_process_that_is_gone_is_not_waited_for_and_ends_its_tasks() {
     machine.authority().start_run(run_in(1, process)).await.unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let receipt = machine.kill(Selector::All).await.unwrap();
     assert!(started.elapsed() < crate::token::LEASE, "nobody waits for the dead");
     assert_eq!(receipt.processes, [(host(1), Cut::Fenced)].into());

@@ -76,6 +76,8 @@ codes! {
     KERNEL = "D0204";
     /// A listening or datagram socket.
     SOCKET = "D0301";
+    /// The task may act no longer.
+    NOT_LIVE = "D0401";
     /// The file is not TOML.
     SYNTAX = "G0101";
     /// A key or limit that does not exist.
@@ -244,6 +246,8 @@ codes! {
     CACHE_DIR = "C0103";
     /// The worker ended on its own.
     WORKER_DIED = "C0104";
+    /// The ledger cannot be opened, read or written.
+    LEDGER = "C0105";
     /// The command line makes no sense.
     USAGE = "U0101";
 }

@@ -5,6 +5,9 @@ use super::{Grant, HttpRule};
 use crate::limits::{FIELDS, Unit};
 use std::fmt::Write;
 
+/// The longest grant that is recorded as a whole, bytes of JSON.
+const LONGEST_IN_RECORD: usize = 64 * 1024;
+
 impl Grant {
     /// Writes the whole grant as a grant file, defaults included.
     ///
@@ -19,6 +22,21 @@ impl Grant {
     /// Returns what [`Grant::to_toml`] says, as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         toml::from_str(&self.to_toml()).expect("the sum of a grant is TOML")
+    }
+
+    /// Returns the same for the ledger: without the values of variables, whatever they look like, and
+    /// as a digest if it is longer than a record should be.
+    pub fn to_record(&self) -> serde_json::Value {
+        let mut grant = self.to_json();
+        if let Some(variables) = grant.get_mut("env").and_then(serde_json::Value::as_object_mut) {
+            variables.values_mut().for_each(|value| *value = "(not recorded)".into());
+        }
+        let text = grant.to_string();
+        if text.len() > LONGEST_IN_RECORD {
+            let digest = crate::ledger::Digest::of(text.as_bytes());
+            return serde_json::json!({ "bytes": text.len(), "sha256": digest.to_string() });
+        }
+        grant
     }
 
     fn write_toml(&self, out: &mut String) -> std::fmt::Result {
