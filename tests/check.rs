@@ -97,6 +97,23 @@ fn flags_add_to_a_file() {
 }
 
 #[test]
+fn the_sum_says_which_requests_carry_which_credential() {
+    let uses = SOUND.replace("[[http]]\n", "[[http]]\ncredential = \"github\"\n");
+    let credential =
+        "[[credential]]\nname = \"github\"\nkind = \"github-app\"\nresource = \"site\"\n";
+    let folder = grant(&format!("{uses}{credential}"));
+    let (code, report) = check_json(&folder, &[]);
+    assert_eq!((code, &report["warnings"]), (0, &json!(0)), "{report}");
+    assert_eq!(report["grant"]["http"][0]["credential"], "github");
+    let expected = json!({
+        "name": "github", "kind": "github-app", "resource": "site", "ttl": "1m", "place": "bearer",
+    });
+    assert_eq!(report["grant"]["credential"], json!([expected]));
+    let (code, report) = check_json(&grant(&uses), &[]);
+    assert_eq!((code, &report["diagnostics"][0]["code"]), (3, &json!("G0605")), "{report}");
+}
+
+#[test]
 fn a_flag_cannot_raise_what_the_file_says() {
     let folder = grant("[limits]\nmemory = \"64MiB\"\n[task]\nttl = \"1m\"\n");
     let ran = check(&folder, &["--limit", "memory=128MiB"]);

@@ -168,9 +168,26 @@ fn every_key_of_a_grant_and_every_kind_of_tool_fits_its_schema() {
         methods = ["GET"]
         paths = ["/repos/**"]
         addresses = ["10.0.0.0/8"]
+        credential = "site-2"
         [[tcp]]
         host = "db.example.com"
         port = 5432
+        [[credential]]
+        name = "site-2"
+        kind = "jwt"
+        audience = "https://api.github.com"
+        scope = "repo:read issues"
+        resource = "site"
+        ttl = "90s"
+        place = "header:X-Api-Key"
+        [[credential]]
+        name = "unused"
+        kind = "secret"
+        [[credential]]
+        name = "db"
+        kind = "postgres"
+        resource = "public"
+        expose = true
         [env]
         NODE_ENV = "production"
         [limits]
@@ -179,7 +196,7 @@ fn every_key_of_a_grant_and_every_kind_of_tool_fits_its_schema() {
     "#;
     fs::write(folder.path().join("grant.toml"), text).unwrap();
     let report = Writ::new(&["check", "grant.toml", "--json"]).within(folder.path()).json();
-    for key in ["task", "fs", "http", "tcp", "env", "limits"] {
+    for key in ["task", "fs", "http", "tcp", "credential", "env", "limits"] {
         assert!(!report["grant"][key].is_null(), "{key} is not in {report}");
     }
     for name in ["types", "types-map", "escape", "hello-p1", "textstat", "fetch", "hostile"] {

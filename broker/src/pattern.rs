@@ -63,6 +63,21 @@ impl HostPattern {
             (Self::Below(_), Host::Address(_)) => false,
         }
     }
+
+    /// Reports whether there is a host that both patterns cover.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Below(a), Self::Below(b)) => {
+                let below = |inner: &str, outer: &str| {
+                    inner
+                        .strip_suffix(outer)
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                };
+                below(a, b) || below(b, a)
+            }
+        }
+    }
 }
 
 /// Reports whether strangers can register names directly below a name.
@@ -152,6 +167,18 @@ impl PathPattern {
             }
         }
         self.open_end || sent.next().is_none()
+    }
+
+    /// Reports whether there is a path that both patterns cover.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (a, b) = (&self.segments, &other.segments);
+        let meet = |(a, b): (&String, &String)| match (a.as_str(), b.as_str()) {
+            ("*", segment) | (segment, "*") => !segment.is_empty(),
+            (a, b) => same_segment(a, b),
+        };
+        a.iter().zip(b).all(meet)
+            && (a.len() <= b.len() || other.open_end)
+            && (b.len() <= a.len() || self.open_end)
     }
 }
 

@@ -110,7 +110,39 @@ fn a_pattern_with_any_other_wildcard_is_refused() {
     assert!(PathPattern::parse("").is_err());
 }
 
+#[test]
+fn patterns_overlap_when_one_host_or_path_fits_both() {
+    let hosts = |a: &str, b: &str| {
+        let (a, b) = (HostPattern::parse(a).unwrap(), HostPattern::parse(b).unwrap());
+        assert_eq!(a.overlaps(&b), b.overlaps(&a));
+        a.overlaps(&b)
+    };
+    assert!(hosts("a.acme.example", "A.acme.example."));
+    assert!(hosts("a.acme.example", "*.acme.example"));
+    assert!(hosts("*.b.acme.example", "*.acme.example"));
+    assert!(!hosts("acme.example", "*.acme.example"));
+    assert!(!hosts("*.xacme.example", "*.acme.example"));
+    let paths = |a: &str, b: &str| {
+        let (a, b) = (PathPattern::parse(a).unwrap(), PathPattern::parse(b).unwrap());
+        assert_eq!(a.overlaps(&b), b.overlaps(&a));
+        a.overlaps(&b)
+    };
+    assert!(paths("/a/*", "/*/b") && paths("/a/**", "/a") && paths("/a/**", "/**"));
+    assert!(!paths("/a/*", "/a/") && !paths("/a/*", "/a") && !paths("/a/**", "/b/**"));
+}
+
 proptest! {
+    #[test]
+    fn two_patterns_that_a_path_fits_overlap(
+        a in "(/([ab]|\\*)){0,3}(/|/\\*\\*)?",
+        b in "(/([ab]|\\*)){0,3}(/|/\\*\\*)?",
+        sent in "(/[ab]){0,4}/?",
+    ) {
+        let (Ok(a), Ok(b)) = (PathPattern::parse(&a), PathPattern::parse(&b)) else { return Ok(()) };
+        let Ok(sent) = RequestPath::parse(&sent) else { return Ok(()) };
+        prop_assert!(!(a.matches(&sent) && b.matches(&sent)) || a.overlaps(&b));
+    }
+
     #[test]
     fn a_pattern_is_its_own_text(text in "(/([a-c]{1,2}|\\*)){0,4}(/|/\\*\\*)?") {
         if let Ok(pattern) = PathPattern::parse(&text) {

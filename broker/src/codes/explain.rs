@@ -4,10 +4,11 @@ use super::ALL;
 use crate::text::nearest;
 
 /// Each file holds sections that start with `# CODE title`.
-const AREAS: [&str; 6] = [
+const AREAS: [&str; 7] = [
     include_str!("denied.md"),
     include_str!("grant.md"),
     include_str!("rules.md"),
+    include_str!("credential.md"),
     include_str!("tool.md"),
     include_str!("limit.md"),
     include_str!("machine.md"),

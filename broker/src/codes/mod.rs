@@ -66,6 +66,14 @@ codes! {
     TCP = "D0109";
     /// A name that could not be resolved (no decision, but the guest sees a failure).
     RESOLVE = "D0110";
+    /// A field or parameter that the host fills in.
+    MANAGED = "D0111";
+    /// A credential that cannot be had.
+    NO_CREDENTIAL = "D0112";
+    /// Two credentials for one request.
+    TWO_CREDENTIALS = "D0113";
+    /// A response in which an injected credential could not be found.
+    ENCODED = "D0114";
     /// A write below a directory granted for reading.
     READ_ONLY = "D0201";
     /// A path outside every granted directory.
@@ -180,6 +188,26 @@ codes! {
     NO_TTL = "G0506";
     /// A task that lives for more than a day.
     LONG_TTL = "G0507";
+    /// A text that is no name of a credential.
+    CREDENTIAL_NAME = "G0601";
+    /// A key that this kind of credential does not have.
+    CREDENTIAL_KEY = "G0602";
+    /// A text that is no audience, scope or resource.
+    CREDENTIAL_SCOPE = "G0603";
+    /// A place where no credential can be put.
+    PLACEMENT = "G0604";
+    /// A rule that names a credential which is not there.
+    NO_SUCH_CREDENTIAL = "G0605";
+    /// A credential that no rule names.
+    UNUSED_CREDENTIAL = "G0606";
+    /// A credential over cleartext HTTP.
+    CREDENTIAL_CLEARTEXT = "G0607";
+    /// A credential for whatever is below a domain.
+    CREDENTIAL_WILDCARD = "G0608";
+    /// A credential that the guest would hold and need not, or needs and would not.
+    EXPOSE = "G0609";
+    /// Two rules that give one request two credentials.
+    TWO_CREDENTIALS_RULES = "G0610";
     /// The tool is not WebAssembly.
     NOT_WASM = "T0101";
     /// The tool is truncated or invalid.

@@ -1,7 +1,7 @@
 //! The answers. Pure: no clock, no look-up, no effect.
 
 use super::rule::What;
-use super::{AddressRule, Grant, HttpRule};
+use super::{AddressRule, CredentialName, Grant, HttpRule};
 use crate::address::AddressClass;
 use crate::ask::{HttpAsk, TcpAsk};
 use crate::codes;
@@ -11,18 +11,38 @@ use crate::pattern::PathPattern;
 use crate::text::shell_quote;
 use std::net::IpAddr;
 
+/// What an allowed request may do; made by a decision, consumed by the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAllowed {
+    /// The addresses that it may be sent to.
+    pub addresses: AddressRule,
+    /// The credential that goes along; the grant has one of this name.
+    pub credential: Option<CredentialName>,
+}
+
 impl Grant {
     /// Decides on one HTTP request by scheme, host, port, method and path.
     ///
     /// Rules only allow; a request is allowed if one rule fits it whole. The address rule that
-    /// comes back is the sum over all rules that fit.
-    pub fn decide_http(&self, ask: &HttpAsk) -> Decision<AddressRule> {
-        let fitting: Vec<&HttpRule> = self.http.iter().filter(|rule| rule.allows(ask)).collect();
+    /// comes back is the sum over all rules that fit; where a credential goes along, over those
+    /// that name it, so that it goes to no address that only a rule without it may reach.
+    pub fn decide_http(&self, ask: &HttpAsk) -> Decision<HttpAllowed> {
+        let mut fitting: Vec<&HttpRule> = self.http.iter().filter(|r| r.allows(ask)).collect();
         if fitting.is_empty() {
             return Decision::Forbid(self.refuse_http(ask));
         }
+        let mut named = fitting.iter().filter_map(|rule| rule.credential.as_ref());
+        let credential = named.next().cloned();
+        if let Some(credential) = &credential {
+            let clash = named.any(|other| other != credential);
+            if clash || self.credential(credential).is_none() {
+                return Decision::Forbid(refuse_credential(ask, credential, clash));
+            }
+            fitting.retain(|rule| rule.credential.is_some());
+        }
         let ranges = fitting.iter().flat_map(|rule| rule.addresses.iter().copied()).collect();
-        Decision::Allow(AddressRule { ranges, what: What::Http })
+        let addresses = AddressRule { ranges, what: What::Http };
+        Decision::Allow(HttpAllowed { addresses, credential })
     }
 
     /// Decides on one TCP connection by host and port.
@@ -80,6 +100,16 @@ impl HttpRule {
     fn is_at(&self, ask: &HttpAsk) -> bool {
         self.scheme == ask.scheme && self.port == ask.authority.port
     }
+}
+
+/// A grant that was parsed never leads here; one that was put together might.
+fn refuse_credential(ask: &HttpAsk, credential: &CredentialName, clash: bool) -> Refusal {
+    let (code, reason) = if clash {
+        (codes::TWO_CREDENTIALS, "the grant gives this request two credentials".to_owned())
+    } else {
+        (codes::NO_CREDENTIAL, format!("the grant has no credential \"{credential}\""))
+    };
+    refusal(code, What::Http, ask.to_string(), reason, None)
 }
 
 /// The flag that would grant exactly this request; none where no flag can say it.

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 use super::*;
 use crate::ask::Scheme;
-use crate::grant::TcpRule;
+use crate::grant::{CredentialGrant, CredentialKind, Placement, Scope, TcpRule};
 use crate::host::{Authority, Host};
 use crate::path::RequestPath;
 use crate::pattern::HostPattern;
@@ -15,6 +15,7 @@ fn rule(host: &str, methods: &[&str], paths: &[&str], addresses: &[&str]) -> Htt
         methods: methods.iter().map(|m| (*m).to_owned()).collect(),
         paths: paths.iter().map(|p| PathPattern::parse(p).unwrap()).collect(),
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+        credential: None,
     }
 }
 
@@ -148,9 +149,8 @@ fn an_http_rule_grants_no_tcp_and_a_tcp_rule_no_http() {
 }
 
 fn address_rule(ranges: &[&str]) -> AddressRule {
-    allowed(
-        grant([rule("a.example", &["GET"], &["/**"], ranges)]).decide_http(&get("a.example", "/")),
-    )
+    let grant = grant([rule("a.example", &["GET"], &["/**"], ranges)]);
+    allowed(grant.decide_http(&get("a.example", "/"))).addresses
 }
 
 fn may_dial(ranges: &[&str], address: &str, dangerous_loopback: bool) -> bool {
@@ -215,8 +215,81 @@ fn the_ranges_of_a_rule_that_does_not_fit_do_not_help_one_that_does() {
         rule("a.example", &["GET"], &["/public"], &[]),
         rule("a.example", &["GET"], &["/internal"], &["10.0.0.0/8"]),
     ]);
-    let rule = allowed(grant.decide_http(&get("a.example", "/public")));
+    let rule = allowed(grant.decide_http(&get("a.example", "/public"))).addresses;
     forbidden(rule.decide("a.example", "10.0.0.1".parse().unwrap(), false));
+}
+
+fn name(text: &str) -> CredentialName {
+    CredentialName::parse(text).unwrap()
+}
+
+fn with(credential: &str, rule: HttpRule) -> HttpRule {
+    HttpRule { credential: Some(name(credential)), ..rule }
+}
+
+fn with_credentials(rules: impl IntoIterator<Item = HttpRule>, names: &[&str]) -> Grant {
+    let credential = |text: &&str| CredentialGrant {
+        name: name(text),
+        kind: CredentialKind::Secret,
+        scope: Scope::default(),
+        ttl: crate::grant::credential::DEFAULT_TTL,
+        place: Placement::Bearer,
+        expose: false,
+    };
+    Grant { credentials: names.iter().map(credential).collect(), ..grant(rules) }
+}
+
+#[test]
+fn a_credential_goes_with_the_requests_of_its_rule_and_with_no_other() {
+    let grant = with_credentials(
+        [
+            rule("a.example", &["GET"], &["/**"], &[]),
+            with("gh", rule("a.example", &["GET"], &["/repos/**"], &[])),
+            rule("b.example", &["GET"], &["/**"], &[]),
+        ],
+        &["gh"],
+    );
+    let goes = |authority, path| allowed(grant.decide_http(&get(authority, path))).credential;
+    assert_eq!(goes("a.example", "/repos/x"), Some(name("gh")));
+    assert_eq!(goes("a.example", "/other"), None);
+    assert_eq!(goes("b.example", "/repos/x"), None);
+}
+
+#[test]
+fn a_credential_goes_to_no_address_that_only_a_rule_without_it_may_reach() {
+    let grant = with_credentials(
+        [
+            rule("a.example", &["GET"], &["/**"], &["10.0.0.0/8"]),
+            with("gh", rule("a.example", &["GET"], &["/repos"], &["192.168.0.0/16"])),
+        ],
+        &["gh"],
+    );
+    let addresses = |path| allowed(grant.decide_http(&get("a.example", path))).addresses;
+    let may = |path, address: &str| {
+        matches!(addresses(path).decide("a", address.parse().unwrap(), false), Decision::Allow(()))
+    };
+    assert!(may("/x", "10.0.0.1") && !may("/repos", "10.0.0.1"));
+    assert!(may("/repos", "192.168.0.1") && !may("/x", "192.168.0.1"));
+}
+
+#[test]
+fn a_request_with_two_credentials_or_an_unknown_one_is_forbidden() {
+    let rules = |first, second| {
+        [
+            with(first, rule("a.example", &["GET"], &["/**"], &[])),
+            with(second, rule("a.example", &["GET"], &["/x"], &[])),
+        ]
+    };
+    let code = |first, second| {
+        let grant = with_credentials(rules(first, second), &["gh", "other"]);
+        match grant.decide_http(&get("a.example", "/x")) {
+            Decision::Allow(_) => None,
+            Decision::Forbid(refusal) => Some(refusal.code),
+        }
+    };
+    assert_eq!(code("gh", "other"), Some(codes::TWO_CREDENTIALS));
+    assert_eq!(code("gone", "gone"), Some(codes::NO_CREDENTIAL));
+    assert_eq!(code("gh", "gh"), None);
 }
 
 proptest! {

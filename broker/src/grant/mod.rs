@@ -1,10 +1,13 @@
 //! The closed set of rights of one task.
 
+pub mod credential;
 mod decide;
 mod parse;
 mod rule;
 mod show;
 
+pub use credential::{CredentialGrant, CredentialKind, CredentialName, Placement, Scope};
+pub use decide::HttpAllowed;
 pub use parse::{Flags, GrantFile, GrantSource, LARGEST_FILE, Parsed, Place};
 pub use rule::{AddressRule, HttpRule, TcpRule};
 
@@ -26,10 +29,19 @@ pub struct Grant {
     pub http: Vec<HttpRule>,
     /// The TCP targets.
     pub tcp: Vec<TcpRule>,
+    /// The credentials that rules may name.
+    pub credentials: Vec<CredentialGrant>,
     /// The environment of the guest.
     pub env: BTreeMap<String, String>,
     /// The bounds.
     pub limits: Limits,
+}
+
+impl Grant {
+    /// Returns the credential of a name.
+    pub fn credential(&self, name: &CredentialName) -> Option<&CredentialGrant> {
+        self.credentials.iter().find(|credential| credential.name == *name)
+    }
 }
 
 /// Read, or read and write.

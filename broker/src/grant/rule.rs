@@ -1,5 +1,6 @@
 //! The rules about what may leave, and about the addresses it may go to.
 
+use super::CredentialName;
 use crate::address::{AddressClass, readings};
 use crate::ask::Scheme;
 use crate::host::Host;
@@ -22,6 +23,19 @@ pub struct HttpRule {
     pub paths: Vec<PathPattern>,
     /// The private ranges that the hosts may lead to.
     pub addresses: Vec<IpNet>,
+    /// The credential that the host puts into the requests.
+    pub credential: Option<CredentialName>,
+}
+
+impl HttpRule {
+    /// Reports whether there is a request that fits both rules.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && self.port == other.port
+            && self.host.overlaps(&other.host)
+            && self.methods.iter().any(|method| other.methods.contains(method))
+            && self.paths.iter().any(|path| other.paths.iter().any(|p| path.overlaps(p)))
+    }
 }
 
 /// One TCP target.

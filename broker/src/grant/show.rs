@@ -1,7 +1,7 @@
 //! A grant as text: the sum of file, flags and defaults.
 
 use super::parse::credential_kind;
-use super::{Grant, HttpRule};
+use super::{CredentialGrant, Grant, HttpRule};
 use crate::limits::{FIELDS, Unit};
 use std::fmt::Write;
 
@@ -63,6 +63,9 @@ impl Grant {
             writeln!(out, "\n[[tcp]]\nhost = {host}\nport = {}", rule.port)?;
             write_addresses(out, &rule.addresses)?;
         }
+        for credential in &self.credentials {
+            write_credential(out, credential)?;
+        }
         if !self.env.is_empty() {
             writeln!(out, "\n[env]")?;
         }
@@ -86,7 +89,35 @@ fn write_http(out: &mut String, rule: &HttpRule) -> std::fmt::Result {
     writeln!(out, "scheme = {}\nport = {}", quoted(&rule.scheme.to_string()), rule.port)?;
     writeln!(out, "methods = [{}]", list(rule.methods.clone()))?;
     writeln!(out, "paths = [{}]", list(rule.paths.iter().map(ToString::to_string).collect()))?;
-    write_addresses(out, &rule.addresses)
+    write_addresses(out, &rule.addresses)?;
+    match &rule.credential {
+        Some(name) => writeln!(out, "credential = {}", quoted(name.as_str())),
+        None => Ok(()),
+    }
+}
+
+/// Writes what the kind has; a key that it has not would be refused when it is read again.
+fn write_credential(out: &mut String, credential: &CredentialGrant) -> std::fmt::Result {
+    let CredentialGrant { name, kind, scope, ttl, place, expose } = credential;
+    writeln!(out, "\n[[credential]]\nname = {}", quoted(name.as_str()))?;
+    writeln!(out, "kind = {}", quoted(kind.as_str()))?;
+    if let Some(audience) = &scope.audience {
+        writeln!(out, "audience = {}", quoted(audience))?;
+    }
+    if !scope.actions.is_empty() {
+        writeln!(out, "scope = {}", quoted(&scope.actions.join(" ")))?;
+    }
+    if let Some(resource) = &scope.resource {
+        writeln!(out, "resource = {}", quoted(resource))?;
+    }
+    if kind.longest_ttl().is_some() {
+        let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        writeln!(out, "ttl = {}", quoted(&Unit::Time.show(ms)))?;
+    }
+    if kind.is_injected() {
+        writeln!(out, "place = {}", quoted(&place.to_string()))?;
+    }
+    if *expose { writeln!(out, "expose = true") } else { Ok(()) }
 }
 
 fn write_addresses(out: &mut String, addresses: &[ipnet::IpNet]) -> std::fmt::Result {

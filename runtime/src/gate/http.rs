@@ -54,7 +54,7 @@ impl Outgoing {
     ) -> Result<Response<InBody>, Failure> {
         let target = ask.to_string();
         let rule = match link.meter.grant().decide_http(&ask) {
-            Decision::Allow(rule) => rule,
+            Decision::Allow(allowed) => allowed.addresses,
             Decision::Forbid(refusal) => return Err(link.meter.refuse(refusal)),
         };
         let outgoing = Self::new(link, ask, head, &target)?;

@@ -4,7 +4,7 @@ use super::MOST_ENTRIES;
 use super::sink::{At, Sink};
 use crate::codes;
 use crate::diagnostic::Span;
-use crate::grant::{Access, DirGrant, Grant, HttpRule, TcpRule};
+use crate::grant::{Access, CredentialGrant, DirGrant, Grant, HttpRule, TcpRule};
 use crate::limits::Field;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +16,10 @@ pub(super) struct Draft {
     pub(super) purpose: Option<String>,
     pub(super) dirs: Vec<Dir>,
     pub(super) http: Vec<At<HttpRule>>,
+    /// Where each HTTP rule names its credential.
+    pub(super) uses: Vec<Option<Span>>,
     pub(super) tcp: Vec<At<TcpRule>>,
+    pub(super) credentials: Vec<At<CredentialGrant>>,
     pub(super) env: BTreeMap<String, At<String>>,
     /// By the name of the bound.
     pub(super) limits: BTreeMap<&'static str, At<u64>>,
@@ -34,11 +37,14 @@ pub(super) struct Dir {
 
 impl Draft {
     /// Adds a rule unless the same one stands there already.
-    pub(super) fn add_http(&mut self, sink: &mut Sink, rule: At<HttpRule>) {
+    pub(super) fn add_http(&mut self, sink: &mut Sink, rule: At<HttpRule>, uses: Option<Span>) {
         match self.http.iter().find(|other| other.value == rule.value) {
             Some(other) => said_twice(sink, "the same HTTP rule", rule.span, other.span),
             None if self.http.len() >= MOST_ENTRIES => too_many(sink, rule.span, "HTTP rules"),
-            None => self.http.push(rule),
+            None => {
+                self.http.push(rule);
+                self.uses.push(uses);
+            }
         }
     }
 
@@ -61,6 +67,7 @@ impl Draft {
             fs: self.dirs.into_iter().map(Dir::into_grant).collect(),
             http: self.http.into_iter().map(|at| at.value).collect(),
             tcp: self.tcp.into_iter().map(|at| at.value).collect(),
+            credentials: self.credentials.into_iter().map(|at| at.value).collect(),
             env: self.env.into_iter().map(|(name, at)| (name, at.value)).collect(),
             ..Grant::default()
         };
@@ -79,7 +86,7 @@ impl Dir {
     }
 }
 
-fn too_many(sink: &mut Sink, span: Span, what: &str) {
+pub(super) fn too_many(sink: &mut Sink, span: Span, what: &str) {
     sink.error(codes::TOO_MANY, span, format!("a grant has at most {MOST_ENTRIES} {what}"))
         .help("say several in one, or give the task fewer");
 }

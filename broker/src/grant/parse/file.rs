@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::sink::Sink;
 use super::table::Table;
-use super::{GrantFile, LARGEST_FILE, Place, dirs, env, http, limits, target, task};
+use super::{GrantFile, LARGEST_FILE, Place, credential, dirs, env, http, limits, target, task};
 use crate::codes;
 use crate::diagnostic::{Origin, Span};
 use toml::de::DeTable;
@@ -37,8 +37,8 @@ pub(super) fn read(
         return None;
     }
     let root = Table::new(document.get_ref(), start, "a grant");
-    let known = ["task", "fs", "http", "tcp", "env", "limits"];
-    root.refuse_others(sink, &known, &["credential", "credentials", "policy", "approval"]);
+    let known = ["task", "fs", "http", "tcp", "credential", "env", "limits"];
+    root.refuse_others(sink, &known, &["policy", "approval"]);
     if let Some(table) = root.table(sink, "task", "[task]") {
         task::read(sink, draft, table);
     }
@@ -50,6 +50,9 @@ pub(super) fn read(
     }
     for table in root.tables(sink, "tcp", "[[tcp]]") {
         target::read(sink, draft, table);
+    }
+    for table in root.tables(sink, "credential", "[[credential]]") {
+        credential::read(sink, draft, table);
     }
     if let Some(table) = root.table(sink, "env", "[env]") {
         env::read(sink, draft, table);

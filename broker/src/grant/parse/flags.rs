@@ -150,6 +150,7 @@ fn http_rule(sink: &mut Sink, draft: &mut Draft, flag: Flag<'_>) {
         methods,
         paths,
         addresses: Vec::new(),
+        credential: None,
     };
     http::add(sink, draft, parts);
 }

@@ -7,7 +7,7 @@ use super::target::{addresses, check_literal, host_help};
 use crate::ask::Scheme;
 use crate::codes;
 use crate::diagnostic::Span;
-use crate::grant::{HttpRule, is_grantable_method};
+use crate::grant::{CredentialName, HttpRule, is_grantable_method};
 use crate::host::Host;
 use crate::pattern::{
     HostPattern, HostPatternError, PathPattern, PathPatternError, is_known_suffix,
@@ -28,11 +28,12 @@ pub(super) struct Parts {
     pub(super) methods: Option<At<Vec<String>>>,
     pub(super) paths: Option<At<Vec<PathPattern>>>,
     pub(super) addresses: Vec<IpNet>,
+    pub(super) credential: Option<At<CredentialName>>,
 }
 
 pub(super) fn read(sink: &mut Sink, draft: &mut Draft, table: Table<'_, '_>) {
-    let known = ["host", "scheme", "port", "methods", "paths", "addresses"];
-    table.refuse_others(sink, &known, &["credential", "query", "headers"]);
+    let known = ["host", "scheme", "port", "methods", "paths", "addresses", "credential"];
+    table.refuse_others(sink, &known, &["query", "headers"]);
     let host = table.required(sink, "host", "\"api.example.com\"");
     let scheme = table.string(sink, "scheme").and_then(|text| scheme(sink, text));
     let Some(port) = port(sink, &table) else { return };
@@ -44,7 +45,11 @@ pub(super) fn read(sink: &mut Sink, draft: &mut Draft, table: Table<'_, '_>) {
     });
     let addresses = addresses(sink, &table);
     let host = host.and_then(|text| host_pattern(sink, text));
-    add(sink, draft, Parts { span: table.span, host, scheme, port, methods, paths, addresses });
+    let credential = table.string(sink, "credential");
+    let credential = credential.and_then(|text| super::credential::name(sink, text));
+    let parts =
+        Parts { span: table.span, host, scheme, port, methods, paths, addresses, credential };
+    add(sink, draft, parts);
 }
 
 /// Makes a rule of its parts and adds it.
@@ -72,6 +77,8 @@ pub(super) fn add(sink: &mut Sink, draft: &mut Draft, parts: Parts) {
         sink.warning(codes::ALL_PATHS, host.span, "no path is named, so every path is allowed")
             .help("name the paths that the task needs; \"/**\" says that all are meant");
     }
+    let named_at = parts.credential.as_ref().map(|name| name.span);
+    let credential = parts.credential.map(|name| name.value);
     let rule = HttpRule {
         host: host.value,
         scheme,
@@ -81,8 +88,9 @@ pub(super) fn add(sink: &mut Sink, draft: &mut Draft, parts: Parts) {
             .map_or_else(|| DEFAULT_METHODS.map(str::to_owned).to_vec(), |methods| methods.value),
         paths: parts.paths.map_or_else(|| vec![PathPattern::any()], |paths| paths.value),
         addresses: parts.addresses,
+        credential,
     };
-    draft.add_http(sink, At { value: rule, span: parts.span });
+    draft.add_http(sink, At { value: rule, span: parts.span }, named_at);
 }
 
 fn warn_of_suffix(sink: &mut Sink, host: &At<HostPattern>, exact: &Host) {

@@ -3,7 +3,7 @@
 use super::draft::{Dir, Draft};
 use super::sink::{At, Sink};
 use crate::codes;
-use crate::grant::{Access, HttpRule};
+use crate::grant::{Access, CredentialGrant, HttpRule};
 use crate::limits::{Limits, Unit, field};
 use crate::pattern::{HostPattern, PathPattern};
 use std::path::Path;
@@ -48,6 +48,9 @@ pub(super) fn check(sink: &mut Sink, draft: &Draft) {
     }
     for rule in &draft.http {
         wide_rule(sink, rule);
+    }
+    for credential in &draft.credentials {
+        unused(sink, draft, credential);
     }
 }
 
@@ -123,5 +126,18 @@ fn wide_rule(sink: &mut Sink, rule: &At<HttpRule>) {
         sink.warning(codes::WIDE_RULE, rule.span, message)
             .label("a wildcard, every path, and methods that change things")
             .help("name the host, or the paths, or keep to GET and HEAD");
+    }
+}
+
+fn unused(sink: &mut Sink, draft: &Draft, credential: &At<CredentialGrant>) {
+    let CredentialGrant { name, expose, .. } = &credential.value;
+    let used = draft.http.iter().any(|rule| rule.value.credential.as_ref() == Some(name));
+    if !used && !expose {
+        let message = format!("no rule uses the credential \"{name}\"");
+        sink.warning(codes::UNUSED_CREDENTIAL, credential.span, message)
+            .label("it is never sent")
+            .help(format!(
+                "add credential = \"{name}\" to the [[http]] rule that needs it, or remove it"
+            ));
     }
 }

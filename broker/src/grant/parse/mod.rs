@@ -1,6 +1,7 @@
 //! From a grant file and flags to one grant, with every problem named at its place.
 
 mod amount;
+mod credential;
 mod dirs;
 mod draft;
 mod env;
@@ -10,6 +11,7 @@ mod http;
 mod limits;
 mod lint;
 mod nesting;
+mod overlap;
 mod sink;
 mod table;
 mod target;
@@ -137,6 +139,7 @@ impl GrantSource {
             .is_none_or(|file| file::read(&mut sink, &mut draft, file, place).is_some());
         flags::read(&mut sink, &mut draft, &self.flags, place);
         nesting::check(&mut sink, &draft.dirs);
+        overlap::check(&mut sink, &draft);
         // What is missing from a file that cannot be read is not known. And linting looks into
         // directories, so it is done only when asked for.
         if place.lint && readable {

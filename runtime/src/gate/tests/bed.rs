@@ -99,6 +99,7 @@ pub(super) fn rule(scheme: Scheme, host: &str, port: u16) -> HttpRule {
         methods: ["GET", "POST", "PUT", "HEAD"].map(str::to_owned).to_vec(),
         paths: vec![PathPattern::any()],
         addresses: Vec::new(),
+        credential: None,
     }
 }
 

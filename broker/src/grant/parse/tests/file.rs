@@ -101,8 +101,8 @@ fn an_unknown_key_is_an_error_with_a_guess() {
 #[test]
 fn a_key_of_a_later_feature_is_refused_as_not_enforced() {
     for text in [
-        "[[credential]]\nname = \"x\"",
-        "[[http]]\nhost = \"a.example\"\ncredential = \"github\"",
+        "[policy]",
+        "[[http]]\nhost = \"a.example\"\nquery = \"x\"",
         "[[tcp]]\nhost = \"a.example\"\nport = 1\ncredential = \"db\"",
     ] {
         assert_eq!(errors(&parse(text)), [codes::NOT_YET], "{text}");
@@ -296,7 +296,7 @@ proptest! {
     }
 
     #[test]
-    fn parsing_near_toml_never_panics(lines in prop::collection::vec("(\\[\\[?(fs|http|tcp|env|limits|task)\\]?\\]|(host|guest|access|paths|methods|addresses|ttl|memory|port) ?= ?(\"[a-z*/.:0-9\u{1b}\u{85}\r]{0,9}\"|\\[\"[A-Z/*]{0,3}\"\\]|-?[0-9]{1,4}|\\{a=1\\})|[\\PC]{0,5})", 0..12)) {
+    fn parsing_near_toml_never_panics(lines in prop::collection::vec("(\\[\\[?(fs|http|tcp|credential|env|limits|task)\\]?\\]|(host|guest|access|paths|methods|addresses|ttl|memory|port|name|kind|place|scope) ?= ?(\"[a-z*/.:0-9\u{1b}\u{85}\r]{0,9}\"|\\[\"[A-Z/*]{0,3}\"\\]|-?[0-9]{1,4}|\\{a=1\\})|[\\PC]{0,5})", 0..12)) {
         let parsed = parse(&lines.join("\n"));
         parsed.report.render(false);
         parsed.report.to_json();
@@ -314,6 +314,8 @@ fn every_message_has_a_way_out() {
     let bench = Bench::new(&["a"]);
     let many = "[[tcp]]\nhost = \"x.example.com\"\nport = ";
     let many: String = (1..300).map(|port| format!("{many}{port}\n")).collect();
+    let credentials: String =
+        (0..300).map(|n| format!("[[credential]]\nname = \"a{n}\"\nkind = \"secret\"\n")).collect();
     let texts = [
         "a = \n",
         "[env]\nA = \"1\"\nA = \"2\"\n",
@@ -323,6 +325,11 @@ fn every_message_has_a_way_out() {
         "[[http]]\nhost = \"github.io\"\n",
         "task = 1\nfs = 1\n[env]\nA = 1\n[limits]\nmemory = true\nwall = \"0\"\n",
         many.as_str(),
+        "[[credential]]\nname = \"A\"\nkind = \"jwt\"\nsecret = 1\nexpose = 1\n",
+        "[[credential]]\nname = \"a\"\nkind = \"jwd\"\n[[http]]\nhost = \"a.example.com\"\ncredential = \"b\"\n",
+        "[[credential]]\nname = \"a\"\nkind = \"secret\"\nttl = \"1m\"\nplace = \"header:host\"\nexpose = true\n",
+        "[[credential]]\nname = \"a\"\nkind = \"jwt\"\naudience = \"a b\"\nscope = \"a  b\"\nttl = \"1h\"\nplace = \"x\"\n",
+        credentials.as_str(),
     ];
     let big = vec![b'#'; LARGEST_FILE + 1];
     let texts = texts.iter().map(|text| text.as_bytes()).chain([&b"\xff"[..], &big[..]]);

@@ -6,6 +6,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+mod credentials;
 mod dirs;
 mod file;
 mod flags;

@@ -97,6 +97,35 @@ error[G0303]: "github.io" is a public suffix: below it anybody can register a na
 }
 
 #[test]
+fn two_credentials_for_one_request() {
+    let rule = |path: &str, name: &str| {
+        format!("[[http]]\nhost = \"a.example\"\npaths = [\"{path}\"]\ncredential = \"{name}\"\n\n")
+    };
+    let credential =
+        |name: &str| format!("[[credential]]\nname = \"{name}\"\nkind = \"secret\"\n\n");
+    let rules = rule("/**", "read") + &rule("/repos/*", "write");
+    let text =
+        format!("[task]\nttl = \"1m\"\n\n{rules}{}{}", credential("read"), credential("write"));
+    shows(
+        &parse(&text),
+        r#"
+error[G0610]: two rules give one request two credentials
+  --> grant.toml:12:14
+   |
+ 7 | credential = "read"
+   |              ------ the other credential is named here
+...
+12 | credential = "write"
+   |              ^^^^^^^ some requests fit this rule and the other
+   |
+   = help: keep the methods or paths of the two rules apart, or give both the same credential
+
+1 error
+"#,
+    );
+}
+
+#[test]
 fn escape_sequences_in_a_file_are_shown_and_not_obeyed() {
     let parsed = parse("[task]\nttl = \"10m\"\n\"\\u001b[31mred\u{202e}\" = 1 # \u{9b}2J\n");
     shows(
