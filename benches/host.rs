@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use writ_broker::Grant;
+use writ_runtime::authority::Authority;
 use writ_runtime::cache::{Cache, DEFAULT_BOUND, Entry, Lookup};
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
@@ -52,6 +53,8 @@ pub(crate) struct Host {
 
 /// Decisions cost what they cost; here nobody keeps them.
 struct Forget;
+
+impl Authority for Forget {}
 
 impl Recorder for Forget {
     fn record(&self, _: Record) {}

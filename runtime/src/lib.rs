@@ -8,13 +8,16 @@
     expect(clippy::disallowed_methods, reason = "tests make the files and servers they need")
 )]
 
+pub mod authority;
 pub mod cache;
 mod channel;
 pub mod confinement;
 pub mod gate;
+pub mod injection;
 pub mod outcome;
 mod private;
 pub mod record;
+pub mod secret;
 pub mod supervisor;
 pub mod wire;
 pub mod worker;

@@ -1,61 +1,81 @@
 //! Takes the decisions of one task to the ledger.
 
+use super::fault;
 use crate::output::Denials;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use writ_broker::Refusal;
-use writ_broker::authority::Authority;
+use writ_broker::authority::{self, Authority};
 use writ_broker::event::{AskDecided, Refused};
 use writ_broker::id::TaskId;
+use writ_broker::ledger::WriteError;
+use writ_runtime::authority::{Authority as GateAuthority, BoxFuture};
 use writ_runtime::outcome::LimitName;
 use writ_runtime::record::{self, Record};
 
 /// How many notes wait for something to be written with. A guest may cause any number.
 const MOST_WAITING: usize = 256;
 
-/// Records for one task. What stays inside the machine is noted and becomes durable with whatever is
-/// next, and with the end of the call at the latest.
+/// Records for one task.
+///
+/// What leaves the machine is durable before it does. What stays inside is noted, and becomes durable
+/// with whatever is next, and with the end of the call at the latest.
 pub(crate) struct Recorder {
     authority: Arc<Authority>,
     task: TaskId,
     denials: Arc<Denials>,
-    waiting: Arc<Mutex<Vec<AskDecided>>>,
-    writing: Mutex<JoinSet<Option<Vec<AskDecided>>>>,
+    waiting: Mutex<Vec<AskDecided>>,
+    /// What is being written; each gives back the notes that it could not write. Nobody else waits for
+    /// these, so that a request that its guest gives up is recorded all the same.
+    writing: Mutex<JoinSet<Vec<AskDecided>>>,
 }
 
 impl Recorder {
     pub(crate) fn new(authority: Arc<Authority>, task: TaskId, denials: Arc<Denials>) -> Self {
-        let (waiting, writing) = (Arc::default(), Mutex::default());
+        let (waiting, writing) = (Mutex::default(), Mutex::default());
         Self { authority, task, denials, waiting, writing }
     }
 
-    /// Returns what is not durable yet, once everything that is being written is.
+    /// Returns what is not durable, once everything that is being written is.
     pub(crate) async fn take(&self) -> Vec<AskDecided> {
         let mut writing = std::mem::take(&mut *lock(&self.writing));
         let mut left = Vec::new();
-        while let Some(failed) = writing.join_next().await {
+        while let Some(unwritten) = writing.join_next().await {
             // What could not be written is tried once more, with the end.
-            left.extend(failed.ok().flatten().unwrap_or_default());
+            left.extend(unwritten.unwrap_or_default());
         }
         left.append(&mut lock(&self.waiting));
         left
     }
 
     fn event(&self, Record { what, target, refusal }: Record) -> AskDecided {
-        let refused = refusal
-            .map(|Refusal { code, reason, .. }| Refused { code: code.as_str().to_owned(), reason });
+        let refused = refusal.map(|Refusal { code, reason, .. }| Refused {
+            code: code.as_str().to_owned(),
+            reason,
+        });
         AskDecided { task: self.task.clone(), what, target, refused }
     }
 
-    /// Writes what waits, beside everything else.
-    fn write_down(&self) {
-        let (authority, waiting) = (Arc::clone(&self.authority), Arc::clone(&self.waiting));
-        lock(&self.writing).spawn(async move {
-            let notes = std::mem::take(&mut *lock(&waiting));
-            match authority.note(notes.clone()).await {
-                Ok(()) => None,
-                Err(_) => Some(notes),
-            }
+    /// Writes what waits, and then perhaps what is asked, beside everything else.
+    fn write(&self, ask: Option<(AskDecided, oneshot::Sender<Result<(), authority::Refused>>)>) {
+        let authority = Arc::clone(&self.authority);
+        let mut writing = lock(&self.writing);
+        let mut notes = Vec::new();
+        while let Some(unwritten) = writing.try_join_next() {
+            notes.extend(unwritten.unwrap_or_default());
+        }
+        notes.append(&mut lock(&self.waiting));
+        writing.spawn(async move {
+            let Some((ask, reply)) = ask else {
+                return authority.note(notes.clone()).await.err().map(|_| notes).unwrap_or_default();
+            };
+            let admitted = authority.admit(notes.clone(), ask).await;
+            // A task that may not act has its notes written; a ledger that failed has written nothing.
+            let written = matches!(admitted, Ok(()) | Err(authority::Refused::NotNow(_)));
+            // A guest that has given up is told nothing.
+            let _ = reply.send(admitted);
+            if written { Vec::new() } else { notes }
         });
     }
 }
@@ -63,11 +83,14 @@ impl Recorder {
 impl record::Recorder for Recorder {
     fn record(&self, record: Record) {
         self.denials.note(&record);
-        let mut waiting = lock(&self.waiting);
-        waiting.push(self.event(record));
-        if waiting.len() == MOST_WAITING {
-            drop(waiting);
-            self.write_down();
+        let event = self.event(record);
+        let waiting = {
+            let mut waiting = lock(&self.waiting);
+            waiting.push(event);
+            waiting.len()
+        };
+        if waiting >= MOST_WAITING {
+            self.write(None);
         }
     }
 
@@ -76,6 +99,29 @@ impl record::Recorder for Recorder {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+impl GateAuthority for Recorder {
+    fn admit(&self, record: Record) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let (reply, admitted) = oneshot::channel();
+            self.write(Some((self.event(record.clone()), reply)));
+            let why = match admitted.await {
+                Ok(Ok(())) => {
+                    self.denials.note(&record);
+                    return Ok(());
+                }
+                Ok(Err(refused)) => fault(&refused),
+                Err(_) => fault(&authority::Refused::Ledger(WriteError::Stopped)),
+            };
+            let Record { what, target, .. } = record;
+            let (code, reason) = (why.code, why.message);
+            let refusal = Refusal { code, what, target, reason, help: None };
+            let (what, target) = (refusal.what.clone(), refusal.target.clone());
+            record::Recorder::record(self, Record { what, target, refusal: Some(refusal.clone()) });
+            Err(refusal)
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use writ_broker::Grant;
 use writ_broker::grant::{Flags, Place};
+use writ_runtime::authority::Authority;
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
 use writ_runtime::outcome::LimitName;
@@ -104,6 +105,8 @@ fn two_guests_that_race_for_a_link_get_nothing() {
 }
 
 struct Nobody;
+
+impl Authority for Nobody {}
 
 impl Recorder for Nobody {
     fn record(&self, _: Record) {}

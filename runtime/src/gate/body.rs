@@ -3,11 +3,13 @@
 use super::exchange::{Exchange, Guard};
 use super::failure::{ErrorCase, Failure};
 use super::headers;
+use super::scrub::Stream;
 use crate::outcome::LimitName;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -50,6 +52,7 @@ impl OutBody {
                 let case = ErrorCase::HttpRequestTrailerSectionSize;
                 meter.send(checked_trailers(&self.0, &trailers, case)?)?;
                 headers::filter_trailers(&mut trailers);
+                self.0.filter_trailers(&mut trailers);
                 Ok(Frame::trailers(trailers))
             }
         }
@@ -97,12 +100,24 @@ impl Body for OutBody {
 }
 
 /// What the upstream sends, on its way to the guest. Dropping it breaks the exchange off.
-pub(super) struct InBody(pub(super) Guard);
+pub(super) struct InBody {
+    guard: Guard,
+    /// Present when the request carried a credential.
+    scrub: Option<Stream>,
+    /// Trailers that wait until what was held back of the body has passed.
+    trailers: Option<HeaderMap>,
+}
+
+/// A frame for the guest, or the end.
+type Passed = Option<Result<Frame<Bytes>, BrokenOff>>;
 
 impl InBody {
-    // The later issue's scrubbing of injected values goes in here, between counting and passing on.
+    pub(super) fn new(guard: Guard, scrub: Option<Stream>) -> Self {
+        Self { guard, scrub, trailers: None }
+    }
+
     fn pass(&self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Failure> {
-        let meter = &self.0.0.meter;
+        let meter = &self.guard.0.meter;
         match frame.into_data() {
             Ok(data) => {
                 meter.receive(data.len() as u64)?;
@@ -111,11 +126,46 @@ impl InBody {
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 let case = ErrorCase::HttpResponseTrailerSectionSize;
-                meter.receive(checked_trailers(&self.0.0, &trailers, case)?)?;
+                meter.receive(checked_trailers(&self.guard.0, &trailers, case)?)?;
                 headers::filter_trailers(&mut trailers);
                 Ok(Frame::trailers(trailers))
             }
         }
+    }
+
+    /// Takes secrets out; goes on when all of the frame is held back until more is known.
+    fn scrubbed(&mut self, passed: Passed) -> ControlFlow<Passed> {
+        let Some(scrub) = &mut self.scrub else { return ControlFlow::Break(passed) };
+        let data = |bytes| ControlFlow::Break(Some(Ok(Frame::data(bytes))));
+        let frame = match passed {
+            Some(Ok(frame)) => frame,
+            None => return scrub.finish().map_or(ControlFlow::Break(None), data),
+            broken => return ControlFlow::Break(broken),
+        };
+        let mut trailers = match frame.into_data() {
+            Ok(piece) => {
+                let empty = piece.is_empty();
+                let piece = scrub.pass(piece);
+                return if piece.is_empty() && !empty {
+                    ControlFlow::Continue(())
+                } else {
+                    data(piece)
+                };
+            }
+            Err(frame) => frame.into_trailers().unwrap_or_default(),
+        };
+        scrub.trailers(&mut trailers);
+        match scrub.finish() {
+            Some(rest) => {
+                self.trailers = Some(trailers);
+                data(rest)
+            }
+            None => ControlFlow::Break(Some(Ok(Frame::trailers(trailers)))),
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.scrub.as_ref().map_or(0, Stream::held)
     }
 }
 
@@ -127,28 +177,41 @@ impl Body for InBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let exchange = &self.0.0;
-        let polled = ready!(exchange.incoming.poll_frame(cx));
-        let passed = match polled {
-            Some(Ok(frame)) => self.pass(frame).map(Some),
-            Some(Err(_)) => Err(Failure::Upstream(ErrorCase::HttpResponseIncomplete)),
-            None if exchange.incoming.at_end() => Ok(None),
-            None => Err(exchange.failure().unwrap_or(Failure::Cancelled)),
-        };
-        let settled = settle(exchange, passed);
-        // The server stops polling once the end is known, so the end is noticed here.
-        if exchange.incoming.at_end() {
-            exchange.complete();
+        let this = self.get_mut();
+        loop {
+            if let Some(trailers) = this.trailers.take() {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
+            let exchange = Arc::clone(&this.guard.0);
+            let polled = ready!(exchange.incoming.poll_frame(cx));
+            let passed = match polled {
+                Some(Ok(frame)) => this.pass(frame).map(Some),
+                Some(Err(_)) => Err(Failure::Upstream(ErrorCase::HttpResponseIncomplete)),
+                None if exchange.incoming.at_end() => Ok(None),
+                None => Err(exchange.failure().unwrap_or(Failure::Cancelled)),
+            };
+            let settled = settle(&exchange, passed);
+            // The server stops polling once the end is known, so the end is noticed here.
+            if exchange.incoming.at_end() {
+                exchange.complete();
+            }
+            if let ControlFlow::Break(settled) = this.scrubbed(settled) {
+                return Poll::Ready(settled);
+            }
         }
-        Poll::Ready(settled)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.0.incoming.at_end()
+        self.guard.0.incoming.at_end() && self.held() == 0 && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.0.incoming.size_hint()
+        let (mut hint, held) = (self.guard.0.incoming.size_hint(), self.held() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(held));
+        }
+        hint.set_lower(hint.lower().saturating_add(held));
+        hint
     }
 }
 

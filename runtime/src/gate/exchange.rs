@@ -7,11 +7,12 @@ use super::tasks::Tasks;
 use crate::outcome::LimitName;
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,6 +29,8 @@ pub(super) struct Exchange {
     /// From the upstream to the guest.
     pub(super) incoming: Slot,
     pool: Arc<Pool>,
+    /// Fields that the host fills in, which the guest may not say again in trailers.
+    managed: OnceLock<Vec<HeaderName>>,
     state: Mutex<State>,
     broken: Notify,
 }
@@ -67,6 +70,7 @@ impl Exchange {
             outgoing: Slot::holding(body),
             incoming: Slot::default(),
             pool: Arc::clone(pool),
+            managed: OnceLock::new(),
             state: Mutex::default(),
             broken: Notify::new(),
         });
@@ -100,6 +104,18 @@ impl Exchange {
             Sender::Http1(_, driver) => Some(driver.clone()),
             Sender::Http2(_) => None,
         };
+    }
+
+    /// Names fields that may not stand in the request's trailers, before it is sent.
+    pub(super) fn keep_from_trailers(&self, names: Vec<HeaderName>) {
+        self.managed.get_or_init(|| names);
+    }
+
+    /// Takes the fields that the host fills in out of the request's trailers.
+    pub(super) fn filter_trailers(&self, trailers: &mut HeaderMap) {
+        for name in self.managed.get().into_iter().flatten() {
+            trailers.remove(name);
+        }
     }
 
     /// Takes the response's body, and the connection for the time after it.

@@ -60,6 +60,7 @@ cases! {
     HttpResponseHeaderSectionSize = "HTTP-response-header-section-size", BAD_GATEWAY;
     HttpResponseBodySize = "HTTP-response-body-size", BAD_GATEWAY;
     HttpResponseTrailerSectionSize = "HTTP-response-trailer-section-size", BAD_GATEWAY;
+    HttpResponseContentCoding = "HTTP-response-content-coding", BAD_GATEWAY;
     HttpResponseTimeout = "HTTP-response-timeout", GATEWAY_TIMEOUT;
     HttpUpgradeFailed = "HTTP-upgrade-failed", BAD_GATEWAY;
     HttpProtocolError = "HTTP-protocol-error", BAD_GATEWAY;
@@ -73,6 +74,8 @@ impl ErrorCase {
             Self::DestinationIpProhibited
         } else if *code == codes::AMBIGUOUS {
             Self::HttpRequestUriInvalid
+        } else if *code == codes::ENCODED {
+            Self::HttpResponseContentCoding
         } else {
             Self::HttpRequestDenied
         }

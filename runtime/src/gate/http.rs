@@ -2,20 +2,24 @@
 
 use super::body::{InBody, OutBody};
 use super::check::Allowed;
+use super::conceal::{Concealed, conceal};
 use super::dial::Dialler;
 use super::exchange::{Exchange, Guard};
 use super::failure::{ErrorCase, Failure};
 use super::headers;
+use super::inject::Injector;
 use super::link::Link;
 use super::meter::Meter;
 use super::pool::{Origin, Sender, Upstream};
 use super::request::refusal;
+use super::scrub::Stream;
 use crate::outcome::LimitName;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use std::sync::Arc;
 use writ_broker::ask::Scheme;
+use writ_broker::grant::HttpAllowed;
 use writ_broker::{Decision, HttpAsk};
 
 /// What the lines around a header section cost: the version, the status, line ends.
@@ -38,11 +42,11 @@ pub(super) async fn exchange(
 }
 
 /// A request as it goes out: nothing in it is the guest's text any more but what was decided on.
-struct Outgoing {
+pub(super) struct Outgoing {
     method: Method,
-    path: PathAndQuery,
-    headers: HeaderMap,
-    origin: Origin,
+    pub(super) path: PathAndQuery,
+    pub(super) headers: HeaderMap,
+    pub(super) origin: Origin,
 }
 
 impl Outgoing {
@@ -53,44 +57,58 @@ impl Outgoing {
         guard: Guard,
     ) -> Result<Response<InBody>, Failure> {
         let target = ask.to_string();
-        let rule = match link.meter.grant().decide_http(&ask) {
-            Decision::Allow(allowed) => allowed.addresses,
+        let HttpAllowed { addresses: rule, credential } = match link.meter.grant().decide_http(&ask)
+        {
+            Decision::Allow(allowed) => allowed,
             Decision::Forbid(refusal) => return Err(link.meter.refuse(refusal)),
         };
-        let outgoing = Self::new(link, ask, head, &target)?;
-        let allowed =
-            Allowed { what: "http", target: &target, authority: &outgoing.origin.authority, rule };
+        let injector = credential.and_then(|name| Injector::new(link.meter.grant(), name, &ask));
+        let mut outgoing = Self::new(link, ask, head, (&target, injector.as_ref()))?;
+        let authority = outgoing.origin.authority.clone();
+        let allowed = Allowed { what: "http", target: &target, authority: &authority, rule };
         // A name server hears of the name, so the record comes before the look-up; an address that
         // may not be dialled is a second decision, which is recorded as well.
-        link.meter.allow(allowed.what, &target);
+        link.meter.admit(allowed.what, &target).await?;
         let route = outgoing.route(link, &allowed).await?;
-        // The later issue's injection of credentials goes in here: after the record, before sending.
-        let (upstream, response) = outgoing.deliver(link, route, &allowed, &guard.0).await?;
-        answer(upstream, response, guard)
+        let Some(injector) = injector else {
+            let (upstream, response) = outgoing.deliver(link, route, &allowed, &guard.0).await?;
+            return answer(upstream, response, guard, None);
+        };
+        let sent = injector.send(link, &mut outgoing, route, &allowed, &guard.0).await?;
+        let (upstream, response, patterns) = sent;
+        answer(upstream, response, guard, Some(Concealed { target, patterns }))
     }
 
-    fn new(link: &Link, ask: HttpAsk, head: request::Parts, target: &str) -> Result<Self, Failure> {
+    fn new(
+        link: &Link,
+        ask: HttpAsk,
+        head: request::Parts,
+        (target, injector): (&str, Option<&Injector>),
+    ) -> Result<Self, Failure> {
         let mut fields = head.headers;
         if headers::section_bytes(&fields) > link.meter.limits().header_bytes {
             let case = ErrorCase::HttpRequestHeaderSectionSize;
             return Err(link.meter.over(LimitName::HeaderBytes, case));
         }
-        headers::filter_request(&mut fields, ask.scheme, &ask.authority).map_err(|forbidden| {
-            let target = target.to_owned();
-            link.meter.refuse(refusal("http", forbidden.code, target, &forbidden.reason))
-        })?;
+        headers::filter_request(&mut fields, ask.scheme, &ask.authority)
+            .and_then(|()| injector.map_or(Ok(()), |injector| injector.check(&fields)))
+            .map_err(|forbidden| {
+                let target = target.to_owned();
+                link.meter.refuse(refusal("http", forbidden.code, target, &forbidden.reason))
+            })?;
         // The decided path, parsed again only into the type that hyper takes; it cannot change in
         // that, or the request is not sent.
         let path = PathAndQuery::try_from(ask.path.as_sent())
             .ok()
             .filter(|path| path.as_str() == ask.path.as_sent())
             .ok_or(Failure::Upstream(ErrorCase::HttpRequestUriInvalid))?;
-        let origin = Origin { scheme: ask.scheme, authority: ask.authority };
+        let credential = injector.map(|injector| injector.credential().clone());
+        let origin = Origin { scheme: ask.scheme, authority: ask.authority, credential };
         Ok(Self { method: head.method, path, headers: fields, origin })
     }
 
     /// Finds a connection of the task to this origin, or the addresses to dial.
-    async fn route(&self, link: &Link, allowed: &Allowed<'_>) -> Result<Route, Failure> {
+    pub(super) async fn route(&self, link: &Link, allowed: &Allowed<'_>) -> Result<Route, Failure> {
         // Lets a connection whose end has arrived notice it, so that no request is lost on it.
         tokio::task::yield_now().await;
         while let Some(mut upstream) = link.pool.take(&self.origin) {
@@ -102,7 +120,7 @@ impl Outgoing {
         Ok(Route::Addresses(allowed.addresses(link).await?))
     }
 
-    async fn deliver(
+    pub(super) async fn deliver(
         &self,
         link: &Link,
         route: Route,
@@ -206,7 +224,7 @@ impl Outgoing {
 }
 
 /// How the request gets there.
-enum Route {
+pub(super) enum Route {
     /// On a connection that waits in the pool.
     Waiting(Upstream),
     /// On a new one to these addresses, all of them checked.
@@ -226,6 +244,7 @@ fn answer(
     upstream: Upstream,
     response: Response<Incoming>,
     guard: Guard,
+    concealed: Option<Concealed>,
 ) -> Result<Response<InBody>, Failure> {
     let meter = &guard.0.meter;
     let (mut head, body) = response.into_parts();
@@ -238,9 +257,16 @@ fn answer(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::Upstream(ErrorCase::HttpUpgradeFailed));
     }
+    if let Some(concealed) = &concealed {
+        conceal(concealed, &mut head, !body.is_end_stream()).map_err(|forbidden| {
+            let target = concealed.target.clone();
+            meter.refuse(refusal("http", forbidden.code, target, &forbidden.reason))
+        })?;
+    }
     headers::filter_response(&mut head.headers);
     guard.0.answered(upstream, body);
-    let mut response = Response::new(InBody(guard));
+    let scrub = concealed.map(|concealed| Stream::new(concealed.patterns));
+    let mut response = Response::new(InBody::new(guard, scrub));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
     Ok(response)

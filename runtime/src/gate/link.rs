@@ -4,6 +4,7 @@ use super::body::InBody;
 use super::dial::header_list;
 use super::failure::{ErrorCase, Failure};
 use super::frames::{Guarded, most_heads};
+use super::inject::Nonces;
 use super::meter::Meter;
 use super::pool::Pool;
 use super::request::{self, Asked};
@@ -34,6 +35,7 @@ pub(super) struct Link {
     pub(super) pool: Arc<Pool>,
     /// One for each tunnel that is open.
     pub(super) tunnels: Arc<Semaphore>,
+    pub(super) nonces: Nonces,
     resolver: TaskResolver,
     tls: OnceLock<Arc<ClientConfig>>,
 }
@@ -63,6 +65,7 @@ impl GateLink {
             tasks: tasks.clone(),
             pool: Arc::new(Pool::new(tasks.clone())),
             tunnels: Arc::new(Semaphore::new(wire::MAX_STREAMS as usize)),
+            nonces: Nonces::default(),
             resolver: TaskResolver::new(tasks.clone()),
             tls: OnceLock::new(),
         });

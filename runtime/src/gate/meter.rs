@@ -2,13 +2,15 @@
 
 use super::failure::{ErrorCase, Failure};
 use super::{EgressUsage, GateTask};
+use crate::authority::CredentialAsk;
+use crate::injection::Injection;
 use crate::outcome::LimitName;
 use crate::record::Record;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use writ_broker::{Grant, Limits, Refusal};
 
-/// One task: its grant, its recorder and its counters.
+/// One task: its grant, its authority and its counters.
 pub(super) struct Meter {
     task: GateTask,
     asked: AtomicU64,
@@ -58,7 +60,7 @@ impl Meter {
 
     /// Records a refusal that the guest learns of by a case of its own.
     pub(super) fn refuse_as(&self, refusal: Refusal, case: ErrorCase) -> Failure {
-        self.task.recorder.record(Record {
+        self.task.authority.record(Record {
             what: refusal.what.clone(),
             target: refusal.target.clone(),
             refusal: Some(refusal.clone()),
@@ -66,11 +68,17 @@ impl Meter {
         Failure::Refused(refusal, case)
     }
 
-    /// Records that the effect is allowed; the effect may happen when this returns.
-    pub(super) fn allow(&self, what: &str, target: &str) {
-        self.allowed.fetch_add(1, Ordering::Relaxed);
+    /// Records that the effect is allowed; it may happen when this returns without a refusal.
+    pub(super) async fn admit(&self, what: &str, target: &str) -> Result<(), Failure> {
         let record = Record { what: what.to_owned(), target: target.to_owned(), refusal: None };
-        self.task.recorder.record(record);
+        self.task.authority.admit(record).await.map_err(recorded)?;
+        self.allowed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gets what is to be put into a request that was admitted.
+    pub(super) async fn credential(&self, ask: &CredentialAsk) -> Result<Injection, Failure> {
+        self.task.authority.credential(ask).await.map_err(recorded)
     }
 
     /// Counts bytes that are about to leave.
@@ -104,6 +112,12 @@ impl Meter {
             bytes_in: self.bytes_in.load(Ordering::Relaxed),
         }
     }
+}
+
+/// A refusal of the authority, which has recorded it.
+fn recorded(refusal: Refusal) -> Failure {
+    let case = ErrorCase::of(&refusal.code);
+    Failure::Refused(refusal, case)
 }
 
 /// Adds unless the sum would be over the bound; what did not fit is not counted, as it is not sent.

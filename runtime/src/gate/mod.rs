@@ -4,23 +4,27 @@
 //! carries the full target URI; a `CONNECT` (RFC 9113 §8.5) asks for a TCP connection.
 //!
 //! The order is always the same: canonicalise, decide on the name, record, resolve once, check every
-//! address, dial, send, answer. What is allowed is recorded before a name server hears the name; an address
-//! that is refused or a name that leads nowhere is a second record. A connection that waits in the task's
-//! pool takes the place of resolving and dialling; nothing takes the place of deciding and recording.
+//! address, inject, dial, send, scrub, answer. What is allowed is recorded before a name server hears the
+//! name; an address that is refused or a name that leads nowhere is a second record. A connection that waits
+//! in the task's pool takes the place of resolving and dialling; nothing takes the place of deciding and
+//! recording.
 
 mod body;
 mod check;
+mod conceal;
 mod dial;
 mod exchange;
 mod failure;
 mod frames;
 mod headers;
 mod http;
+mod inject;
 mod link;
 mod meter;
 mod pool;
 mod request;
 mod resolve;
+mod scrub;
 mod tasks;
 mod tls;
 mod tunnel;
@@ -30,8 +34,8 @@ mod tests;
 
 pub use link::GateLink;
 
+use crate::authority::Authority;
 use crate::outcome::LimitName;
-use crate::record::Recorder;
 use failure::ErrorCase;
 use resolve::DnsSetup;
 use rustls::ClientConfig;
@@ -136,8 +140,8 @@ impl Inner {
 pub struct GateTask {
     /// What the task may do.
     pub grant: Arc<Grant>,
-    /// Where decisions go.
-    pub recorder: Arc<dyn Recorder>,
+    /// Who says whether the task may still act, takes its records and has its credentials.
+    pub authority: Arc<dyn Authority>,
     /// Called once when a bound of the task is hit; the task will be ended.
     pub over_limit: Box<dyn Fn(LimitName) + Send + Sync>,
 }

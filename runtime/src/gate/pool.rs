@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use writ_broker::ask::Scheme;
+use writ_broker::grant::CredentialName;
 use writ_broker::host::Authority;
 
 /// How long a connection may wait.
@@ -17,11 +18,13 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How many connections of one task may wait; the oldest goes first.
 const MAX_IDLE: usize = 16;
 
-/// A decided place. Two origins never share a connection, even at one address.
+/// A decided place. Two origins never share a connection, even at one address; nor do requests with
+/// different credentials, because some servers take a connection for logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Origin {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
+    pub(super) credential: Option<CredentialName>,
 }
 
 /// The sending half of a connection. Its other half is a future of the task.
@@ -158,7 +161,7 @@ mod tests {
 
     fn origin(name: &str) -> Origin {
         let authority = Authority { host: Host::Name(name.to_owned()), port: 80 };
-        Origin { scheme: Scheme::Http, authority }
+        Origin { scheme: Scheme::Http, authority, credential: None }
     }
 
     /// A waiting connection, and the upstream's end of it.

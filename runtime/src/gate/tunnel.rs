@@ -29,8 +29,8 @@ pub(super) async fn open(link: &Link, ask: TcpAsk, guest: OnUpgrade) -> Result<(
     };
     let allowed = Allowed { what: "tcp", target: &target, authority: &ask.authority, rule };
     let time = Duration::from_millis(link.meter.limits().http_ms);
-    link.meter.allow(allowed.what, &target);
     let opening = async {
+        link.meter.admit(allowed.what, &target).await?;
         // Waits for another tunnel to close: one that the guest has reset counts until it is noticed.
         let room =
             Arc::clone(&link.tunnels).acquire_owned().await.map_err(|_| Failure::Cancelled)?;

@@ -4,11 +4,11 @@ use super::conversation::{Bounds, CallIo, Ended, Gone, Interrupt};
 use super::report::{CallReport, Usage};
 use super::running::Running;
 use super::worker::{Worker, WorkerProgram, lost};
+use crate::authority::Authority;
 use crate::cache::Entry;
 use crate::confinement::Requirement;
 use crate::gate::{Gate, GateTask};
 use crate::outcome::Outcome;
-use crate::record::Recorder;
 use crate::wire::{Arm, ArmedDirectory, Call, Fault, Invoke, ToWorker};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -32,7 +32,7 @@ pub struct TaskSettings {
 pub struct Task {
     settings: TaskSettings,
     grant: Arc<Grant>,
-    recorder: Arc<dyn Recorder>,
+    authority: Arc<dyn Authority>,
     directories: Vec<OwnedFd>,
     artifacts: OwnedFd,
     deadline: Option<Instant>,
@@ -45,7 +45,7 @@ impl Task {
     pub async fn start(
         settings: TaskSettings,
         grant: Grant,
-        recorder: Arc<dyn Recorder>,
+        authority: Arc<dyn Authority>,
         artifacts: BorrowedFd<'_>,
         started: Option<Worker>,
     ) -> Result<Self, Fault> {
@@ -63,7 +63,7 @@ impl Task {
             deadline: grant.ttl.map(|ttl| Instant::now() + ttl),
             settings,
             grant: Arc::new(grant),
-            recorder,
+            authority,
             directories,
             artifacts: artifacts.try_clone_to_owned().map_err(broken)?,
             running: None,
@@ -90,7 +90,7 @@ impl Task {
         let call = Call { digest, core: entry.description.is_core(), invoke };
         let bounds = Bounds::new(&self.grant, started, self.deadline);
         let call = (ToWorker::Call(call), entry.artifact());
-        let ended = running.converse(call, io, &bounds, interrupt, &*self.recorder).await;
+        let ended = running.converse(call, io, &bounds, interrupt, &*self.authority).await;
         let cpu = running.cpu().saturating_sub(cpu_before);
         let confinement = running.confinement.clone();
         let mut report = CallReport {
@@ -119,7 +119,7 @@ impl Task {
             }
         }
         if let Outcome::OverLimit { limit } = report.outcome {
-            self.recorder.over_limit(limit);
+            self.authority.over_limit(limit);
         }
         // Only now: a reader that is stuck may not hold up a kill.
         io.flush().await;
@@ -178,7 +178,7 @@ impl Task {
             egress,
             GateTask {
                 grant: self.grant.clone(),
-                recorder: self.recorder.clone(),
+                authority: self.authority.clone(),
                 // Nobody listens once the worker has ended, and then nothing is left to bound.
                 over_limit: Box::new(move |limit| {
                     let _ = tell.send(limit);

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use super::*;
+use crate::authority::Authority;
 use crate::cache::{Cache, Entry};
 use crate::channel::{Inbox, send_frame};
 use crate::confinement::{Confinement, Requirement};
@@ -27,6 +28,8 @@ const SOON: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 struct Records(Mutex<Vec<Record>>);
+
+impl Authority for Records {}
 
 impl Recorder for Records {
     fn record(&self, record: Record) {

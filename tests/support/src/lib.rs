@@ -9,9 +9,11 @@ mod ca;
 mod dns;
 mod http;
 mod raw;
+mod reflect;
 mod routes;
 
 pub use ca::TestCa;
 pub use dns::DnsStub;
 pub use http::{HttpServer, Seen, TlsProtocol};
 pub use raw::{RawServer, Then};
+pub use reflect::NONCE;

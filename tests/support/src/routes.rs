@@ -1,5 +1,6 @@
 //! What the HTTP servers answer.
 
+use crate::reflect;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
@@ -22,11 +23,17 @@ const PIECE: usize = 64 << 10;
 /// - `/count` says how many bytes the body had; `/big/N` sends N bytes;
 /// - `/redirect?URL` redirects there; `/never` never answers; `/stall` begins a body and stops;
 /// - `/trailers` ends its body with trailers; `/forged` sets the gate's own fields;
-/// - `/hop` sets connection fields; anything else is not found.
+/// - `/hop` sets connection fields; `/login` sets a cookie; `/gzip` says that it is compressed;
+/// - `/reflect/FORM/CUT` gives the whole request back in a form, in a field, in a body of two pieces
+///   and in a trailer; `/nonce` wants its nonce in a proof and `/never-right` always another one;
+/// - anything else is not found.
 pub(crate) async fn answer(request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
     if let Some(bytes) = path.strip_prefix("/big/") {
         return Response::new(Big(bytes.parse().unwrap()).map_err(never).boxed_unsync());
+    }
+    if let Some((form, cut)) = path.strip_prefix("/reflect/").and_then(|p| p.split_once('/')) {
+        return reflected(&reflect::reflection(form, &request), cut.parse().unwrap());
     }
     match path.as_str() {
         "/hello" => text("hello"),
@@ -65,6 +72,22 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Answer {
                 &[("connection", named), ("x-private", private), ("keep-alive", pause)],
             )
         }
+        "/login" => {
+            let cookie = HeaderValue::from_static("session=1");
+            with(text("welcome"), StatusCode::OK, &[("set-cookie", cookie)])
+        }
+        "/gzip" => {
+            let gzip = HeaderValue::from_static("gzip");
+            with(text("compressed"), StatusCode::OK, &[("content-encoding", gzip)])
+        }
+        "/nonce" => match reflect::nonce_challenge(request.headers()) {
+            Some(fields) => with(text("again"), StatusCode::UNAUTHORIZED, &fields),
+            None => text("proved"),
+        },
+        "/never-right" => {
+            let fields = reflect::nonce_challenge(&HeaderMap::new()).unwrap();
+            with(text("again"), StatusCode::UNAUTHORIZED, &fields)
+        }
         _ => with(text("not here"), StatusCode::NOT_FOUND, &[]),
     }
 }
@@ -92,6 +115,21 @@ async fn count(mut body: Incoming) -> usize {
         bytes += frame.data_ref().map_or(0, Bytes::len);
     }
     bytes
+}
+
+/// Says a text in a field, in a body that is cut in two, and in a trailer.
+fn reflected(text: &str, cut: usize) -> Answer {
+    let value = HeaderValue::from_str(text).unwrap();
+    let (first, second) = text.split_at(cut.min(text.len()));
+    let piece = |text: &str| Frame::data(Bytes::from(text.to_owned()));
+    let mut fields = HeaderMap::new();
+    fields.insert("x-reflected", value.clone());
+    let frames = [piece(first), piece(second), Frame::trailers(fields)];
+    let body = frames.into_iter().filter(|frame| frame.data_ref().is_none_or(|d| !d.is_empty()));
+    let mut answer = Response::new(Frames(body.collect()).map_err(never).boxed_unsync());
+    answer.headers_mut().insert("x-reflected", value);
+    answer.headers_mut().insert("trailer", HeaderValue::from_static("x-reflected"));
+    answer
 }
 
 fn trailers() -> Answer {

@@ -1,8 +1,11 @@
 //! A gate, a name server and a worker's end of the egress socket.
 
+use crate::authority::{Authority, BoxFuture, CredentialAsk};
 use crate::gate::{Gate, GateLink, GateSettings, GateTask};
+use crate::injection::{DPOP, Injection};
 use crate::outcome::LimitName;
 use crate::record::{Record, Recorder};
+use crate::secret::Secret;
 use crate::wire::egress as wire;
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -11,14 +14,17 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use writ_broker::ask::Scheme;
-use writ_broker::grant::{HttpRule, TcpRule};
+use writ_broker::grant::{
+    CredentialGrant, CredentialKind, CredentialName, HttpRule, Placement, Scope, TcpRule,
+};
 use writ_broker::host::Host;
 use writ_broker::pattern::{HostPattern, PathPattern};
-use writ_broker::{Grant, Limits};
+use writ_broker::{Grant, Limits, Refusal, codes};
 use writ_test_support::{DnsStub, HttpServer, TestCa};
 
 pub(super) type Sent = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -28,6 +34,12 @@ pub(super) type Sent = UnsyncBoxBody<Bytes, std::io::Error>;
 pub(super) struct Records {
     list: Mutex<Vec<Record>>,
     broken: AtomicBool,
+    /// The credentials that there are, by name.
+    pub(super) secrets: Mutex<BTreeMap<String, Injection>>,
+    /// What was asked for.
+    pub(super) asks: Mutex<Vec<CredentialAsk>>,
+    /// Whether the task may no longer act.
+    pub(super) stopped: AtomicBool,
 }
 
 impl Records {
@@ -51,6 +63,47 @@ impl Recorder for Records {
     }
 
     fn over_limit(&self, _: LimitName) {}
+}
+
+impl Authority for Records {
+    fn admit<'a>(&'a self, record: Record) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            // Another task may run in between, as it may while a record becomes durable.
+            tokio::task::yield_now().await;
+            if !self.stopped.load(Ordering::SeqCst) {
+                self.record(record);
+                return Ok(());
+            }
+            let reason = "the task was killed".to_owned();
+            let (what, target) = (record.what, record.target);
+            let refusal = Refusal { code: codes::HOST, what, target, reason, help: None };
+            Err(refusal)
+        })
+    }
+
+    fn credential<'a>(
+        &'a self,
+        ask: &'a CredentialAsk,
+    ) -> BoxFuture<'a, Result<Injection, Refusal>> {
+        self.asks.lock().unwrap().push(ask.clone());
+        let known = self.secrets.lock().unwrap().get(ask.credential.as_str()).cloned();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let Some(mut injection) = known else {
+                let refusal = ask.refusal("nobody has it");
+                let (what, target) = (refusal.what.clone(), refusal.target.clone());
+                self.record(Record { what, target, refusal: Some(refusal.clone()) });
+                return Err(refusal);
+            };
+            // A proof is made anew for each request, with the nonce of the server.
+            if let Some((_, proof)) = injection.headers.iter_mut().find(|(name, _)| *name == DPOP) {
+                let nonce = ask.nonce.as_ref().map_or("without-a-nonce", |nonce| nonce.as_str());
+                *proof = Secret::new(format!("proof.with.{nonce}"));
+                injection.scrub.push(proof.clone());
+            }
+            Ok(injection)
+        })
+    }
 }
 
 /// The host's side of a test, before there is a task.
@@ -103,6 +156,21 @@ pub(super) fn rule(scheme: Scheme, host: &str, port: u16) -> HttpRule {
     }
 }
 
+/// Lets requests of a rule carry a credential.
+pub(super) fn carrying(mut grant: Grant, rule: HttpRule, name: &str, place: &str) -> Grant {
+    let name = CredentialName::parse(name).unwrap();
+    grant.credentials.push(CredentialGrant {
+        name: name.clone(),
+        kind: CredentialKind::Secret,
+        scope: Scope::default(),
+        ttl: std::time::Duration::from_secs(60),
+        place: Placement::parse(place).unwrap(),
+        expose: false,
+    });
+    grant.http.push(HttpRule { credential: Some(name), ..rule });
+    grant
+}
+
 pub(super) fn tcp_grant(host: &str, port: u16) -> Grant {
     let tcp = vec![TcpRule { host: Host::parse(host).unwrap(), port, addresses: Vec::new() }];
     Grant { tcp, ..Grant::default() }
@@ -117,7 +185,7 @@ pub(super) fn limited(mut grant: Grant, set: impl FnOnce(&mut Limits)) -> Grant 
 pub(super) struct Worker {
     pub(super) link: GateLink,
     pub(super) client: SendRequest<Sent>,
-    records: Arc<Records>,
+    pub(super) records: Arc<Records>,
     limits: Arc<Mutex<Vec<LimitName>>>,
 }
 
@@ -130,6 +198,18 @@ impl Worker {
 
     pub(super) fn records(&self) -> Vec<Record> {
         self.records.list.lock().unwrap().clone()
+    }
+
+    /// Gives the authority a credential of the grant.
+    pub(super) fn has(&self, name: &str, place: &str, secret: &str) {
+        let place = Placement::parse(place).unwrap();
+        let proof = (place == Placement::Dpop).then(|| Secret::new(*b"filled in later"));
+        let injection = Injection::place(&place, Secret::new(secret), proof).unwrap();
+        self.has_injection(name, injection);
+    }
+
+    pub(super) fn has_injection(&self, name: &str, injection: Injection) {
+        self.records.secrets.lock().unwrap().insert(name.to_owned(), injection);
     }
 
     /// Lets the next record fail.
@@ -181,7 +261,7 @@ pub(super) fn attach(
     let hit = Arc::clone(&limits);
     let task = GateTask {
         grant: Arc::new(grant),
-        recorder: Arc::clone(&records) as Arc<dyn Recorder>,
+        authority: Arc::clone(&records) as Arc<dyn Authority>,
         over_limit: Box::new(move |limit| hit.lock().unwrap().push(limit)),
     };
     (gate.attach(theirs, task), ours, records, limits)

@@ -5,11 +5,13 @@
 mod abuse;
 mod addresses;
 mod bed;
+mod credentials;
 mod exchanges;
 mod fields;
 mod kill;
 mod limits;
 mod names;
+mod proofs;
 mod smuggling;
 mod throughput;
 mod tls;

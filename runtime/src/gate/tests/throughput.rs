@@ -1,11 +1,14 @@
 //! How fast a big body goes through, and what it costs. Run alone, with `--ignored --nocapture`.
 
-use super::bed::{Bed, Honest, Worker, limited, request, with_body};
+use super::bed::{Bed, Honest, Worker, carrying, limited, request, with_body};
+use crate::gate::scrub::Patterns;
+use crate::secret::Secret;
 use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use std::io::Write;
 use std::time::{Duration, Instant};
+use writ_broker::Grant;
 
 const BYTES: usize = 64 << 20;
 const RUNS: usize = 9;
@@ -44,6 +47,60 @@ async fn a_big_body_goes_through_at_half_of_curls_speed() {
     std::io::stderr().write_all(report.as_bytes()).unwrap();
     assert!(down <= curl * 2 && up <= curl * 2, "{report}");
     assert!(memory <= MEMORY, "{report}");
+}
+
+/// Says what looking for a secret costs: per byte of a clean body, and per request.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn looking_for_a_secret_costs_little() {
+    let bed = Bed::new();
+    let honest = Honest::new(&bed);
+    let much = |grant| {
+        limited(grant, |limits| {
+            limits.bytes_in = 1 << 40;
+            limits.http_requests = 10_000;
+        })
+    };
+    let mut plain = bed.task(much(honest.grant())).await;
+    let grant = carrying(Grant::default(), honest.rule(), "api", "bearer");
+    let mut looking = bed.task(much(grant)).await;
+    let token = token(1000);
+    looking.has("api", "bearer", &token);
+    let (mut passing, mut scrubbing) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        passing.push(download(&mut plain, &honest).await);
+        scrubbing.push(download(&mut looking, &honest).await);
+    }
+    let [passing, scrubbing] = [passing, scrubbing].map(median);
+    let secrets = [Secret::new(token), Secret::new(self::token(400))];
+    let start = Instant::now();
+    for _ in 0..1000 {
+        assert!(Patterns::new(&secrets).is_some());
+    }
+    let prepare = start.elapsed() / 1000;
+    let mut one = [Vec::new(), Vec::new()];
+    for _ in 0..500 {
+        for (worker, times) in [&mut plain, &mut looking].into_iter().zip(&mut one) {
+            let start = Instant::now();
+            assert_eq!(worker.get(&honest.url("/hello")).await.text(), "hello");
+            times.push(start.elapsed());
+        }
+    }
+    let [plain, looking] = one.map(median);
+    let report = format!(
+        "passing {:.0} MiB/s, scrubbing {:.0} MiB/s, preparing a token and a proof {prepare:?}, \
+         a small request {plain:?} without and {looking:?} with a credential\n",
+        rate(passing),
+        rate(scrubbing)
+    );
+    std::io::stderr().write_all(report.as_bytes()).unwrap();
+}
+
+/// Text that looks like a token: three parts of base64url.
+fn token(length: usize) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digit = |n: usize| char::from(DIGITS[n * 7919 % 64 ^ n * n % 61]);
+    (0..length).map(|n| if n % 300 == 299 { '.' } else { digit(n) }).collect()
 }
 
 async fn download(worker: &mut Worker, honest: &Honest) -> Duration {
