@@ -5,6 +5,9 @@ use zeroize::Zeroizing;
 
 /// A value that goes into a request and nowhere else. It is overwritten when it is dropped.
 ///
+/// Two are compared only to see that one is still the same, never to check a guess: the comparison
+/// takes a time that depends on the bytes.
+///
 /// There is no way to print or serialise it. Whoever needs the bytes says so by [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);

@@ -123,12 +123,13 @@ impl Injector {
         outgoing: &mut Outgoing,
     ) -> Result<Arc<Patterns>, Failure> {
         let injection = link.meter.credential(&self.ask).await?;
-        self.apply(&injection, outgoing)
+        self.apply(link, &injection, outgoing)
             .map_err(|reason| link.meter.refuse(self.ask.refusal(&reason)))
     }
 
     fn apply(
         &self,
+        link: &Link,
         injection: &Injection,
         outgoing: &mut Outgoing,
     ) -> Result<Arc<Patterns>, String> {
@@ -136,8 +137,8 @@ impl Injector {
         for secret in &secrets {
             injection::check(secret).map_err(|error| error.to_string())?;
         }
-        let patterns =
-            Patterns::new(&secrets).ok_or("it is too short to be told from other text")?;
+        let patterns = link.prepared.patterns(secrets);
+        let patterns = patterns.ok_or("it is too short to be told from other text")?;
         let names = self.names();
         for (name, secret) in &injection.headers {
             let value = HeaderValue::from_bytes(secret.expose());
@@ -152,7 +153,7 @@ impl Injector {
         if let Some((name, secret)) = &injection.query {
             outgoing.path = with_parameter(self.ask.request.path.as_sent(), name, secret)?;
         }
-        Ok(Arc::new(patterns))
+        Ok(patterns)
     }
 
     fn new_nonce(&self, response: &Response<Incoming>) -> Option<Nonce> {

@@ -9,6 +9,7 @@ use super::meter::Meter;
 use super::pool::Pool;
 use super::request::{self, Asked};
 use super::resolve::TaskResolver;
+use super::scrub::Prepared;
 use super::tasks::Tasks;
 use super::{EgressUsage, GateTask, Inner, http, tls, tunnel};
 use crate::wire::egress as wire;
@@ -36,6 +37,7 @@ pub(super) struct Link {
     /// One for each tunnel that is open.
     pub(super) tunnels: Arc<Semaphore>,
     pub(super) nonces: Nonces,
+    pub(super) prepared: Prepared,
     resolver: TaskResolver,
     tls: OnceLock<Arc<ClientConfig>>,
 }
@@ -66,6 +68,7 @@ impl GateLink {
             pool: Arc::new(Pool::new(tasks.clone())),
             tunnels: Arc::new(Semaphore::new(wire::MAX_STREAMS as usize)),
             nonces: Nonces::default(),
+            prepared: Prepared::default(),
             resolver: TaskResolver::new(tasks.clone()),
             tls: OnceLock::new(),
         });

@@ -1,7 +1,7 @@
 //! The forms in which an upstream may repeat a secret.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 /// One form, as bytes.
@@ -21,18 +21,30 @@ pub(super) fn of(secret: &[u8]) -> Vec<Form> {
     for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
         forms.push(escaped(secret, |byte, out| push_hex(byte, digits, out)));
         forms.push(escaped(secret, |byte, out| percent(byte, digits, out)));
+    }
+    // A token needs no escapes: its escaped forms are all the plain one.
+    if !secret.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+        with_escapes(secret, &mut forms);
+    }
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
+    forms
+}
+
+/// Adds the forms in which only some bytes are escaped: percent (RFC 3986 §2.1) by what different
+/// writers keep, and JSON (RFC 8259 §7) with and without the escape of the slash that some add.
+fn with_escapes(secret: &[u8], forms: &mut Vec<Form>) {
+    for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
         for kept in [&b"-._~"[..], b"-._~!'()*", b"-._~!$&'()*+,;=:@", b"-._~!$&'()*+,;=:@/?"] {
-            let form = escaped(secret, |byte, out| {
+            forms.push(escaped(secret, |byte, out| {
                 if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
                     out.push(byte);
                 } else {
                     percent(byte, digits, out);
                 }
-            });
-            forms.push(form);
+            }));
         }
     }
-    // JSON (RFC 8259 §7), with and without the escape of the slash that some writers add.
     for escapes in [&b"\"\\"[..], b"\"\\/"] {
         forms.push(escaped(secret, |byte, out| {
             if escapes.contains(&byte) {
@@ -41,9 +53,6 @@ pub(super) fn of(secret: &[u8]) -> Vec<Form> {
             out.push(byte);
         }));
     }
-    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    forms.dedup();
-    forms
 }
 
 /// Adds base64 (RFC 4648 §4 and §5) of the secret after `offset` bytes of something else.
@@ -54,10 +63,17 @@ pub(super) fn of(secret: &[u8]) -> Vec<Form> {
 fn base64_at(secret: &[u8], offset: usize, forms: &mut Vec<Form>) {
     let padded = Zeroizing::new([&[0; 3][..offset], secret].concat());
     let (first, last) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
-    for encoded in [STANDARD_NO_PAD.encode(&*padded), URL_SAFE_NO_PAD.encode(&*padded)] {
-        let encoded = Zeroizing::new(encoded.into_bytes());
-        for end in [last, encoded.len()] {
-            forms.extend(encoded.get(first..end).map(|form| Zeroizing::new(form.to_vec())));
+    let standard = Zeroizing::new(STANDARD_NO_PAD.encode(&*padded).into_bytes());
+    for end in [last, standard.len()] {
+        let Some(form) = standard.get(first..end) else { continue };
+        forms.push(Zeroizing::new(form.to_vec()));
+        if form.iter().any(|digit| b"+/".contains(digit)) {
+            let url_safe = form.iter().map(|digit| match digit {
+                b'+' => b'-',
+                b'/' => b'_',
+                digit => *digit,
+            });
+            forms.push(Zeroizing::new(url_safe.collect()));
         }
     }
 }
@@ -83,6 +99,7 @@ fn push_hex(byte: u8, digits: &[u8; 16], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     fn has(secret: &str, form: &str) -> bool {
         of(secret.as_bytes()).iter().any(|known| known.as_slice() == form.as_bytes())

@@ -8,12 +8,16 @@
 //! a server that wants to tell the guest a secret can.
 
 mod forms;
+mod prepared;
+mod search;
+
+pub(super) use prepared::Prepared;
 
 use crate::secret::Secret;
-use aho_corasick::{AhoCorasick, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
 use forms::Form;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use search::Search;
 use std::ops::Range;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -27,7 +31,7 @@ const NEEDLE: usize = crate::injection::SHORTEST_SECRET;
 
 /// The forms of some secrets, ready to be searched for.
 pub(super) struct Patterns {
-    search: AhoCorasick,
+    search: Search,
     /// By needle: its bytes, and the forms that begin with them, the longest first.
     groups: Vec<([u8; NEEDLE], Vec<Form>)>,
     /// Whether a needle begins with this byte.
@@ -50,9 +54,8 @@ impl Patterns {
         for (_, forms) in &mut groups {
             forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         }
-        let needles = groups.iter().map(|(needle, _)| needle);
-        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(needles);
-        Some(Self { search: search.ok()?, groups, begins })
+        let needles: Vec<[u8; NEEDLE]> = groups.iter().map(|(needle, _)| *needle).collect();
+        Some(Self { search: Search::new(&needles)?, groups, begins })
     }
 
     /// Replaces every form in fields; a field whose *name* holds one is removed.
@@ -85,10 +88,9 @@ impl Patterns {
     fn find(&self, text: &[u8], at_end: bool) -> Found {
         let mut found = Found { ranges: Vec::new(), settled: text.len() };
         let mut from = 0;
-        while let Some(hit) = self.search.find(Input::new(text).span(from..text.len())) {
-            let start = hit.start();
+        while let Some((start, needle)) = self.search.find(text, from) {
             let rest = text.get(start..).unwrap_or_default();
-            let forms = self.groups.get(hit.pattern().as_usize()).map(|(_, forms)| forms);
+            let forms = self.groups.get(needle).map(|(_, forms)| forms);
             for form in forms.into_iter().flatten() {
                 if rest.starts_with(form) {
                     found.add(start..start + form.len());
@@ -215,7 +217,7 @@ impl Stream {
         let reach = reaching.map(|range| range.end).fold(marked, usize::max);
         self.hold(&text[found.settled..], reach.saturating_sub(found.settled));
         text.truncate(found.settled);
-        redact(&mut text, &[0..marked]);
+        text[..marked.min(found.settled)].fill(REDACTED);
         redact(&mut text, &found.ranges);
         text.freeze()
     }

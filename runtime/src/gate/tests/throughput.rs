@@ -99,7 +99,7 @@ async fn looking_for_a_secret_costs_little() {
 /// Text that looks like a token: three parts of base64url.
 fn token(length: usize) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let digit = |n: usize| char::from(DIGITS[n * 7919 % 64 ^ n * n % 61]);
+    let digit = |n: usize| char::from(DIGITS[(n * 7919 % 64) ^ (n * n % 61)]);
     (0..length).map(|n| if n % 300 == 299 { '.' } else { digit(n) }).collect()
 }
 
