@@ -17,6 +17,7 @@ pub mod injection;
 pub mod outcome;
 mod private;
 pub mod record;
+pub mod scrub;
 pub mod secret;
 pub mod supervisor;
 pub mod wire;

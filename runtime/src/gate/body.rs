@@ -3,8 +3,8 @@
 use super::exchange::{Exchange, Guard};
 use super::failure::{ErrorCase, Failure};
 use super::headers;
-use super::scrub::Stream;
 use crate::outcome::LimitName;
+use crate::scrub::Stream;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};

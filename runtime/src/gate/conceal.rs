@@ -1,7 +1,7 @@
 //! What a guest may see of a response to a request that carried a credential.
 
 use super::headers::ForbiddenField;
-use super::scrub::Patterns;
+use crate::scrub::Patterns;
 use http::header::{CONTENT_ENCODING, HeaderName, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, response};
 use std::sync::Arc;

@@ -24,7 +24,6 @@ mod meter;
 mod pool;
 mod request;
 mod resolve;
-mod scrub;
 mod tasks;
 mod tls;
 mod tunnel;

@@ -3,8 +3,8 @@
 use super::bed::{
     Answer, Bed, Honest, Worker, carrying, http_grant, request, rule, with_body, with_field,
 };
-use crate::gate::scrub::Patterns;
 use crate::injection::Injection;
+use crate::scrub::Patterns;
 use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
 //! How fast a big body goes through, and what it costs. Run alone, with `--ignored --nocapture`.
 
 use super::bed::{Bed, Honest, Worker, carrying, limited, request, with_body};
-use crate::gate::scrub::Patterns;
+use crate::scrub::Patterns;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::Method;

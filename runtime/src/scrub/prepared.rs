@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The patterns that one task used last.
 #[derive(Default)]
-pub(in crate::gate) struct Prepared(Mutex<Option<(Vec<Secret>, Arc<Patterns>)>>);
+pub(crate) struct Prepared(Mutex<Option<(Vec<Secret>, Arc<Patterns>)>>);
 
 impl Prepared {
     /// Returns the patterns of these secrets; none if one of them is too short to be searched for.
-    pub(in crate::gate) fn patterns(&self, secrets: Vec<Secret>) -> Option<Arc<Patterns>> {
+    pub(crate) fn patterns(&self, secrets: Vec<Secret>) -> Option<Arc<Patterns>> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, patterns)) = &*last
             && *known == secrets

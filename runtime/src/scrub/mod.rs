@@ -11,7 +11,7 @@ mod forms;
 mod prepared;
 mod search;
 
-pub(super) use prepared::Prepared;
+pub(crate) use prepared::Prepared;
 
 use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
@@ -30,7 +30,7 @@ const REDACTED: u8 = b'*';
 const NEEDLE: usize = crate::injection::SHORTEST_SECRET;
 
 /// The forms of some secrets, ready to be searched for.
-pub(super) struct Patterns {
+pub struct Patterns {
     search: Search,
     /// By needle: its bytes, and the forms that begin with them, the longest first.
     groups: Vec<([u8; NEEDLE], Vec<Form>)>,
@@ -40,7 +40,7 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Prepares the search; none if there is a secret that is too short to be searched for.
-    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Option<Self> {
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Option<Self> {
         let mut groups: Vec<([u8; NEEDLE], Vec<Form>)> = Vec::new();
         let mut begins = [false; 256];
         for form in secrets.into_iter().flat_map(|secret| forms::of(secret.expose())) {
@@ -59,7 +59,7 @@ impl Patterns {
     }
 
     /// Replaces every form in fields; a field whose *name* holds one is removed.
-    pub(super) fn scrub_fields(&self, fields: &mut HeaderMap) {
+    pub fn scrub_fields(&self, fields: &mut HeaderMap) {
         let named: Vec<HeaderName> = fields.keys().filter(|n| self.in_name(n)).cloned().collect();
         for name in named {
             fields.remove(name);
@@ -153,7 +153,7 @@ fn redact(text: &mut [u8], ranges: &[Range<usize>]) {
 }
 
 /// The scrubbing of one body. It holds back less than the longest form.
-pub(super) struct Stream {
+pub struct Stream {
     patterns: Arc<Patterns>,
     held: Zeroizing<Vec<u8>>,
     /// How much of what is held is part of a form that began before it.
@@ -161,12 +161,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(patterns: Arc<Patterns>) -> Self {
+    /// Begins a body from which these are to be taken.
+    pub fn new(patterns: Arc<Patterns>) -> Self {
         Self { patterns, held: Zeroizing::default(), marked: 0 }
     }
 
     /// Takes a piece and gives what is settled, which may be nothing. Clean pieces are not copied.
-    pub(super) fn pass(&mut self, mut piece: Bytes) -> Bytes {
+    pub fn pass(&mut self, mut piece: Bytes) -> Bytes {
         if self.held.is_empty() {
             let found = self.patterns.find(&piece, false);
             if found.ranges.is_empty() {
@@ -183,7 +184,7 @@ impl Stream {
     }
 
     /// Gives what is left at the end of the body, if anything is.
-    pub(super) fn finish(&mut self) -> Option<Bytes> {
+    pub fn finish(&mut self) -> Option<Bytes> {
         if self.held.is_empty() {
             return None;
         }
@@ -193,12 +194,12 @@ impl Stream {
     }
 
     /// Returns how many bytes are held back.
-    pub(super) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.held.len()
     }
 
     /// Returns the body's trailers without secrets.
-    pub(super) fn trailers(&self, trailers: &mut HeaderMap) {
+    pub fn trailers(&self, trailers: &mut HeaderMap) {
         self.patterns.scrub_fields(trailers);
     }
 
