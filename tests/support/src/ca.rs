@@ -1,6 +1,6 @@
 //! A certificate authority that only the tests trust.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
@@ -31,11 +31,22 @@ impl TestCa {
         self.issuer.pem()
     }
 
-    /// Makes a server configuration with a certificate for these names or addresses.
-    pub(crate) fn server_config(&self, names: &[&str], alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    /// Makes a certificate for these names or addresses, and returns it and its key as PEM.
+    pub(crate) fn server_pem(&self, names: &[&str]) -> (String, String) {
+        let (leaf, key) = self.leaf(names);
+        (leaf.pem(), key.serialize_pem())
+    }
+
+    fn leaf(&self, names: &[&str]) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        (leaf, key)
+    }
+
+    /// Makes a server configuration with a certificate for these names or addresses.
+    pub(crate) fn server_config(&self, names: &[&str], alpn: &[&[u8]]) -> Arc<ServerConfig> {
+        let (leaf, key) = self.leaf(names);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
