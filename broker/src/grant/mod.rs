@@ -2,7 +2,7 @@
 
 pub mod credential;
 mod decide;
-mod parse;
+pub(crate) mod parse;
 mod rule;
 mod show;
 

@@ -8,7 +8,7 @@ use crate::limits::{AmountError, Unit};
 use toml::de::DeValue;
 
 /// Reads an amount from a TOML value: a string, or an integer where the unit allows one.
-pub(super) fn from_toml(sink: &mut Sink, value: At<&DeValue<'_>>, unit: Unit) -> Option<At<u64>> {
+pub(crate) fn from_toml(sink: &mut Sink, value: At<&DeValue<'_>>, unit: Unit) -> Option<At<u64>> {
     match value.value {
         DeValue::String(text) => parse(sink, value.map(text.as_ref()), unit),
         DeValue::Integer(integer) => {
@@ -30,7 +30,7 @@ pub(super) fn from_toml(sink: &mut Sink, value: At<&DeValue<'_>>, unit: Unit) ->
 }
 
 /// Reads an amount from text.
-pub(super) fn parse(sink: &mut Sink, text: At<&str>, unit: Unit) -> Option<At<u64>> {
+pub(crate) fn parse(sink: &mut Sink, text: At<&str>, unit: Unit) -> Option<At<u64>> {
     let error = match unit.parse(text.value) {
         Ok(amount) => return Some(text.map(amount)),
         Err(error) => error,
@@ -52,7 +52,7 @@ pub(super) fn parse(sink: &mut Sink, text: At<&str>, unit: Unit) -> Option<At<u6
 }
 
 /// Reports a flag that would raise what the file says.
-pub(super) fn raised(sink: &mut Sink, name: &str, flag: Span, file: &At<u64>, unit: Unit) {
+pub(crate) fn raised(sink: &mut Sink, name: &str, flag: Span, file: &At<u64>, unit: Unit) {
     let said = unit.show(file.value);
     sink.error(codes::RAISES, flag, format!("a flag cannot raise {name} above what the file says"))
         .label(format!("more than {said}"))

@@ -15,28 +15,12 @@ pub(super) fn read(
     file: &GrantFile,
     place: &Place,
 ) -> Option<()> {
-    let (source, text) = decode(sink, file)?;
+    let (source, text) = decode(sink, file, "grant file")?;
     let start = Span { source, start: 0, end: 0 };
     draft.start = Some(start);
-    let (document, errors) = DeTable::parse_recoverable(&text);
-    let mut broken = false;
-    for error in &errors {
-        let range = error.span().unwrap_or(0..0);
-        let span =
-            Span { source, start: range.start.min(text.len()), end: range.end.min(text.len()) };
-        // The parser keeps the first of two equal keys, so the rest of the file still makes sense.
-        let twice = error.message().starts_with("duplicate key");
-        let code = if twice { codes::TWICE } else { codes::SYNTAX };
-        sink.error(code, span, error.message().to_owned()).help(match twice {
-            true => "keep one of the two",
-            false => "`writ explain G0101` shows the form of a grant",
-        });
-        broken |= !twice;
-    }
-    if broken {
-        return None;
-    }
-    let root = Table::new(document.get_ref(), start, "a grant");
+    let help = "`writ explain G0101` shows the form of a grant";
+    let document = document(sink, source, &text, help)?;
+    let root = Table::new(&document, start, "a grant");
     let known = ["task", "fs", "http", "tcp", "credential", "env", "limits"];
     root.refuse_others(sink, &known, &["policy", "approval"]);
     if let Some(table) = root.table(sink, "task", "[task]") {
@@ -63,17 +47,42 @@ pub(super) fn read(
     Some(())
 }
 
+/// Reads a text as TOML; none if it is not, and `help` then says where its form is shown.
+pub(crate) fn document<'t>(
+    sink: &mut Sink,
+    source: usize,
+    text: &'t str,
+    help: &'static str,
+) -> Option<DeTable<'t>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut broken = false;
+    for error in &errors {
+        let range = error.span().unwrap_or(0..0);
+        let span =
+            Span { source, start: range.start.min(text.len()), end: range.end.min(text.len()) };
+        // The parser keeps the first of two equal keys, so the rest of the file still makes sense.
+        let twice = error.message().starts_with("duplicate key");
+        let code = if twice { codes::TWICE } else { codes::SYNTAX };
+        sink.error(code, span, error.message().to_owned()).help(match twice {
+            true => "keep one of the two",
+            false => help,
+        });
+        broken |= !twice;
+    }
+    (!broken).then(|| document.into_inner())
+}
+
 /// Checks size and encoding, and registers the text; a byte order mark is no part of it.
-fn decode(sink: &mut Sink, file: &GrantFile) -> Option<(usize, String)> {
+pub(crate) fn decode(sink: &mut Sink, file: &GrantFile, what: &str) -> Option<(usize, String)> {
     let mut problem = None;
     let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.bytes);
     let text = if bytes.len() > LARGEST_FILE {
-        problem = Some((0, format!("the grant file is larger than {} KiB", LARGEST_FILE / 1024)));
+        problem = Some((0, format!("the {what} is larger than {} KiB", LARGEST_FILE / 1024)));
         String::new()
     } else {
         String::from_utf8(bytes.to_vec()).unwrap_or_else(|error| {
             let at = error.utf8_error().valid_up_to();
-            problem = Some((at, "the grant file is not valid UTF-8".to_owned()));
+            problem = Some((at, format!("the {what} is not valid UTF-8")));
             String::from_utf8_lossy(bytes).into_owned()
         })
     };

@@ -110,7 +110,7 @@ fn warn_of_empty(sink: &mut Sink, key: &str, list: Option<At<usize>>) {
     }
 }
 
-pub(super) fn host_pattern(sink: &mut Sink, text: At<&str>) -> Option<At<HostPattern>> {
+pub(crate) fn host_pattern(sink: &mut Sink, text: At<&str>) -> Option<At<HostPattern>> {
     let error = match HostPattern::parse(text.value) {
         Ok(host) => return Some(text.map(host)),
         Err(error) => error,
@@ -149,7 +149,7 @@ fn scheme(sink: &mut Sink, text: At<&str>) -> Option<At<Scheme>> {
 
 /// Returns the port: the outer `None` is an error that was reported, the inner one an absent key.
 #[expect(clippy::option_option, reason = "absent and wrong lead to different rules")]
-pub(super) fn port(sink: &mut Sink, table: &Table<'_, '_>) -> Option<Option<u16>> {
+pub(crate) fn port(sink: &mut Sink, table: &Table<'_, '_>) -> Option<Option<u16>> {
     let Some(value) = table.get("port") else { return Some(None) };
     let DeValue::Integer(integer) = value.value else {
         wrong_type(sink, value, "a port number");
@@ -163,7 +163,7 @@ pub(super) fn port(sink: &mut Sink, table: &Table<'_, '_>) -> Option<Option<u16>
     port.map(Some)
 }
 
-pub(super) fn method(sink: &mut Sink, text: At<&str>) -> Option<String> {
+pub(crate) fn method(sink: &mut Sink, text: At<&str>) -> Option<String> {
     if is_grantable_method(text.value) {
         return Some(text.value.to_owned());
     }
@@ -180,7 +180,7 @@ pub(super) fn method(sink: &mut Sink, text: At<&str>) -> Option<String> {
     None
 }
 
-pub(super) fn path(sink: &mut Sink, text: At<&str>) -> Option<PathPattern> {
+pub(crate) fn path(sink: &mut Sink, text: At<&str>) -> Option<PathPattern> {
     let error = match PathPattern::parse(text.value) {
         Ok(pattern) => return Some(pattern),
         Err(error) => error,

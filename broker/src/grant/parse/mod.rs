@@ -1,19 +1,19 @@
 //! From a grant file and flags to one grant, with every problem named at its place.
 
-mod amount;
+pub(crate) mod amount;
 mod credential;
 mod dirs;
 mod draft;
 mod env;
-mod file;
+pub(crate) mod file;
 mod flags;
-mod http;
+pub(crate) mod http;
 mod limits;
 mod lint;
 mod nesting;
 mod overlap;
-mod sink;
-mod table;
+pub(crate) mod sink;
+pub(crate) mod table;
 mod target;
 mod task;
 

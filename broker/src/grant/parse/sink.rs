@@ -5,20 +5,20 @@ use crate::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Origin, Report, Severity, 
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) span: Span,
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
 }
 
 impl<T> At<T> {
-    pub(super) fn map<U>(&self, value: U) -> At<U> {
+    pub(crate) fn map<U>(&self, value: U) -> At<U> {
         At { value, span: self.span }
     }
 }
 
 /// The messages so far, and the texts that they point into.
 #[derive(Debug, Default)]
-pub(super) struct Sink {
+pub(crate) struct Sink {
     report: Report,
     /// Takes the messages that are left out.
     overflow: Option<Diagnostic>,
@@ -27,21 +27,21 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn new(lint: bool) -> Self {
+    pub(crate) fn new(lint: bool) -> Self {
         Self { lint, ..Self::default() }
     }
 
-    pub(super) fn add_source(&mut self, name: &str, text: String, origin: Origin) -> usize {
+    pub(crate) fn add_source(&mut self, name: &str, text: String, origin: Origin) -> usize {
         self.report.sources.push(Source { name: name.to_owned(), text, origin });
         self.report.sources.len() - 1
     }
 
     /// Returns the first place there is.
-    pub(super) fn start(&self) -> Option<Span> {
+    pub(crate) fn start(&self) -> Option<Span> {
         self.report.sources.first().map(|_| Span { source: 0, start: 0, end: 0 })
     }
 
-    pub(super) fn error(
+    pub(crate) fn error(
         &mut self,
         code: Code,
         span: Span,
@@ -50,7 +50,7 @@ impl Sink {
         self.add(code, Severity::Error, span, message.into())
     }
 
-    pub(super) fn warning(
+    pub(crate) fn warning(
         &mut self,
         code: Code,
         span: Span,
@@ -83,7 +83,7 @@ impl Sink {
     }
 
     /// Overwrites a value in the text that messages show, byte for byte, so that places stay.
-    pub(super) fn mask(&mut self, span: Span) {
+    pub(crate) fn mask(&mut self, span: Span) {
         let Some(source) = self.report.sources.get_mut(span.source) else { return };
         let Some(value) = source.text.get(span.start..span.end) else { return };
         let masked: String = value
@@ -97,7 +97,7 @@ impl Sink {
     }
 
     /// Returns the report, its messages in the order of the texts.
-    pub(super) fn into_report(mut self) -> Report {
+    pub(crate) fn into_report(mut self) -> Report {
         let place = |d: &Diagnostic| d.span.map_or((0, 0), |span| (span.source, span.start));
         self.report.diagnostics.sort_by_key(place);
         self.report

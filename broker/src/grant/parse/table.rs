@@ -9,20 +9,20 @@ use toml::de::{DeTable, DeValue};
 
 /// One table, and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'t, 'i> {
+pub(crate) struct Table<'t, 'i> {
     table: &'t DeTable<'i>,
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// How messages name it: `[task]`.
     name: &'static str,
 }
 
 impl<'t, 'i> Table<'t, 'i> {
-    pub(super) fn new(table: &'t DeTable<'i>, span: Span, name: &'static str) -> Self {
+    pub(crate) fn new(table: &'t DeTable<'i>, span: Span, name: &'static str) -> Self {
         Self { table, span, name }
     }
 
     /// Refuses every key that is not known; `later` are keys of features that do not exist yet.
-    pub(super) fn refuse_others(&self, sink: &mut Sink, known: &[&str], later: &[&str]) {
+    pub(crate) fn refuse_others(&self, sink: &mut Sink, known: &[&str], later: &[&str]) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
             let span = self.span_of(key.span());
@@ -45,7 +45,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns every entry with the places of key and value.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (At<String>, At<&'t DeValue<'i>>)> + 't {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (At<String>, At<&'t DeValue<'i>>)> + 't {
         let table = *self;
         self.table.iter().map(move |(key, value)| {
             let name = At { value: key.get_ref().to_string(), span: table.span_of(key.span()) };
@@ -54,7 +54,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns a sub-table.
-    pub(super) fn table(
+    pub(crate) fn table(
         &self,
         sink: &mut Sink,
         key: &str,
@@ -76,7 +76,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns the tables of an array of tables.
-    pub(super) fn tables(
+    pub(crate) fn tables(
         &self,
         sink: &mut Sink,
         key: &str,
@@ -102,13 +102,13 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns a string, if the key is there.
-    pub(super) fn string(&self, sink: &mut Sink, key: &str) -> Option<At<&'t str>> {
+    pub(crate) fn string(&self, sink: &mut Sink, key: &str) -> Option<At<&'t str>> {
         let value = self.get(key)?;
         string(sink, value)
     }
 
     /// Returns a string, and reports its absence.
-    pub(super) fn required(
+    pub(crate) fn required(
         &self,
         sink: &mut Sink,
         key: &str,
@@ -123,7 +123,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns a list of strings, if the key is there; items of other types are reported.
-    pub(super) fn strings(&self, sink: &mut Sink, key: &str) -> Option<At<Vec<At<&'t str>>>> {
+    pub(crate) fn strings(&self, sink: &mut Sink, key: &str) -> Option<At<Vec<At<&'t str>>>> {
         let value = self.get(key)?;
         let Some(array) = value.value.as_array() else {
             wrong_type(sink, value, "a list of strings").help(format!("{key} = [\"…\"]"));
@@ -137,7 +137,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// Returns any value, if the key is there.
-    pub(super) fn get(&self, key: &str) -> Option<At<&'t DeValue<'i>>> {
+    pub(crate) fn get(&self, key: &str) -> Option<At<&'t DeValue<'i>>> {
         self.table.get(key).map(|value| self.spanned(value))
     }
 
@@ -151,7 +151,7 @@ impl<'t, 'i> Table<'t, 'i> {
 }
 
 /// Reads a value as a string.
-pub(super) fn string<'t>(sink: &mut Sink, value: At<&'t DeValue<'_>>) -> Option<At<&'t str>> {
+pub(crate) fn string<'t>(sink: &mut Sink, value: At<&'t DeValue<'_>>) -> Option<At<&'t str>> {
     match value.value {
         DeValue::String(text) => Some(value.map(text.as_ref())),
         _ => {
@@ -162,7 +162,7 @@ pub(super) fn string<'t>(sink: &mut Sink, value: At<&'t DeValue<'_>>) -> Option<
 }
 
 /// Reports a value of the wrong type.
-pub(super) fn wrong_type<'s>(
+pub(crate) fn wrong_type<'s>(
     sink: &'s mut Sink,
     value: At<&DeValue<'_>>,
     expected: &str,
