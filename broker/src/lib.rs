@@ -22,6 +22,8 @@ pub mod limits;
 pub mod path;
 pub mod pattern;
 pub mod process;
+#[cfg(feature = "providers")]
+pub mod providers;
 pub mod report;
 pub mod state;
 mod strict_json;

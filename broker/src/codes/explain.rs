@@ -12,6 +12,7 @@ const AREAS: [&str; 7] = [
     include_str!("tool.md"),
     include_str!("limit.md"),
     include_str!("machine.md"),
+    include_str!("upstream.md"),
 ];
 
 /// What a code means.
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn every_code_has_a_letter_and_four_digits_and_is_used_once() {
         for (index, code) in ALL.iter().enumerate() {
-            assert!(code.len() == 5 && "DGTLCU".contains(&code[..1]), "{code}");
+            assert!(code.len() == 5 && "DGTLCUK".contains(&code[..1]), "{code}");
             assert!(code[1..].bytes().all(|b| b.is_ascii_digit()), "{code}");
             assert!(!ALL[..index].contains(code), "{code} twice");
         }

@@ -278,6 +278,22 @@ codes! {
     LEDGER = "C0105";
     /// The command line makes no sense.
     USAGE = "U0101";
+    /// The file of credentials is open to others or cannot be read.
+    CREDENTIALS_FILE = "K0101";
+    /// An entry whose name is no name of a credential.
+    CREDENTIAL_ENTRY = "K0102";
+    /// A secret that stands in the file itself.
+    INLINE_SECRET = "K0103";
+    /// A secret whose place is not said, or said twice.
+    SECRET_SOURCE = "K0104";
+    /// A credential that may go nowhere, or whose places make no sense for its kind.
+    CREDENTIAL_PLACES = "K0105";
+    /// A text that is no URL of an upstream.
+    ENDPOINT = "K0106";
+    /// Ways to authenticate that contradict each other.
+    CLIENT_AUTH = "K0107";
+    /// Rights that are missing or that the upstream does not have.
+    UPSTREAM_RIGHTS = "K0108";
 }
 
 /// Returns the code of a limit by the name that a grant file uses.
