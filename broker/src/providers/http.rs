@@ -153,13 +153,14 @@ async fn send(tls: &LazyTls, call: Call<'_>) -> Result<Answer, ProviderError> {
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| away("the connection broke"))?;
-    let broke = |_| ProviderError::later(format!("{}: the connection broke", call.endpoint));
-    let request = request(&call)?;
+    let endpoint = call.endpoint;
+    let request = request(call)?;
+    let broke = |_| ProviderError::later(format!("{endpoint}: the connection broke"));
     let answering = async {
         let answer = sender.send_request(request).await.map_err(broke)?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|_| {
-            ProviderError::later(format!("{}: the answer is cut off or too large", call.endpoint))
+            ProviderError::later(format!("{endpoint}: the answer is cut off or too large"))
         })?;
         let body = Zeroizing::new(body.to_bytes().to_vec());
         Ok(Answer { status: head.status, headers: head.headers, body })
@@ -173,7 +174,7 @@ async fn send(tls: &LazyTls, call: Call<'_>) -> Result<Answer, ProviderError> {
     }
 }
 
-fn request(call: &Call<'_>) -> Result<Request<Full<Bytes>>, ProviderError> {
+fn request(call: Call<'_>) -> Result<Request<Full<Bytes>>, ProviderError> {
     let wrong =
         |_| ProviderError::never(format!("{}: the request cannot be written", call.endpoint));
     let host = call.endpoint.authority.for_scheme(Scheme::Https);
@@ -182,14 +183,15 @@ fn request(call: &Call<'_>) -> Result<Request<Full<Bytes>>, ProviderError> {
         .uri(&call.endpoint.path)
         .header(HOST, host)
         .header(USER_AGENT, concat!("writ/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in &call.headers {
+    for (name, value) in call.headers {
         request = request.header(name, value);
     }
-    let body = match &call.body {
+    let body = match call.body {
         None => Full::default(),
         Some((media, bytes)) => {
-            request = request.header(CONTENT_TYPE, *media);
-            Full::new(Bytes::copy_from_slice(bytes))
+            request = request.header(CONTENT_TYPE, media);
+            // The library's handle wipes it when it is done with it.
+            Full::new(Bytes::from_owner(bytes))
         }
     };
     request.body(body).map_err(wrong)
@@ -211,8 +213,8 @@ pub(super) fn authorization(
     scheme: &str,
     secret: &Secret,
 ) -> Result<(HeaderName, HeaderValue), ProviderError> {
-    let text = Zeroizing::new(format!("{scheme} {}", secret.expose()));
-    let mut value = HeaderValue::from_str(&text)
+    let text = Zeroizing::new(format!("{scheme} {}", secret.expose()).into_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
         .map_err(|_| ProviderError::never("the secret cannot stand in a header"))?;
     value.set_sensitive(true);
     Ok((AUTHORIZATION, value))

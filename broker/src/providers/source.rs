@@ -15,6 +15,9 @@ const LONGEST_SECRET: usize = 16 * 1024;
 pub(super) const LARGEST_FILE: u64 = 64 * 1024;
 
 /// A text that may be known to nobody but an upstream; wiped when the last copy is dropped.
+///
+/// What libraries copy on the way out (a connection's buffer, the password in a parsed connection
+/// string) is out of reach and lives as long as one exchange.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);
 

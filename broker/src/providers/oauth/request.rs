@@ -22,12 +22,24 @@ pub(super) struct Form(Zeroizing<String>);
 
 impl Form {
     pub(super) fn add(&mut self, name: &str, value: &str) {
+        let value = encode(value);
+        self.reserve(name.len() + value.len() + 2);
         if !self.0.is_empty() {
             self.0.push('&');
         }
         self.0.push_str(name);
         self.0.push('=');
-        self.0.extend(utf8_percent_encode(value, FORM));
+        self.0.push_str(&value);
+    }
+
+    /// Makes room. A text that grows by itself would leave what it held where it stood.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.0.len() + more;
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity(2 * needed));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
     }
 
     pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
@@ -35,11 +47,20 @@ impl Form {
     }
 }
 
+/// Writes a text as a form does, into room that holds it in any case.
+fn encode(text: &str) -> Zeroizing<String> {
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
+    encoded.extend(utf8_percent_encode(text, FORM));
+    encoded
+}
+
 /// Joins id and secret for `Basic`; each is form-encoded first (RFC 6749 §2.3.1).
 pub(super) fn basic(id: &str, secret: &Secret) -> Result<Secret, ProviderError> {
-    let encode = |text| utf8_percent_encode(text, FORM).to_string();
-    let secret = Zeroizing::new(encode(secret.expose()));
-    let pair = Zeroizing::new(format!("{}:{}", encode(id), *secret));
+    let (id, secret) = (encode(id), encode(secret.expose()));
+    let mut pair = Zeroizing::new(String::with_capacity(id.len() + 1 + secret.len()));
+    pair.push_str(&id);
+    pair.push(':');
+    pair.push_str(&secret);
     Secret::new(STANDARD.encode(pair.as_bytes()))
         .map_err(|error| ProviderError::never(format!("the client secret: {error}")))
 }
