@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::types::FromSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Row};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -101,6 +102,14 @@ pub(super) fn place(config: &Config) -> Result<Place, ProviderError> {
     })?;
     let port = config.get_ports().first().copied().unwrap_or(5432);
     Ok(Place { host, port, database: database.to_owned() })
+}
+
+/// Reads a value of an answer. What answers may only speak the protocol of PostgreSQL and have other
+/// types than it: that is no reason to fall over.
+pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, at: usize) -> Result<T, ProviderError> {
+    row.try_get(at).map_err(|_| {
+        ProviderError::never("the database does not answer as PostgreSQL does; name it directly")
+    })
 }
 
 /// Says what to do about a failure. The server's text is left out, for it can quote our statement.

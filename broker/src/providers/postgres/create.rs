@@ -2,7 +2,7 @@
 
 use super::super::error::ProviderError;
 use super::super::when;
-use super::admin::{Admin, failure};
+use super::admin::{Admin, column, failure};
 use super::sql::{Name, Text};
 use crate::clock::UnixMillis;
 use tokio_postgres::error::SqlState;
@@ -37,7 +37,8 @@ const ROOTS: &str = "WITH RECURSIVE reach AS (
 /// Makes a role with its one membership, all in one transaction.
 pub(super) async fn create(admin: &Admin, role: &NewRole<'_>) -> Result<(), ProviderError> {
     let row = admin.client.query_one(ROOTS, &[&role.member_of]).await.map_err(failure)?;
-    let (dangerous, all, version): (i64, i64, i32) = (row.get(0), row.get(1), row.get(2));
+    let (dangerous, all): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
+    let version: i32 = column(&row, 2)?;
     if all == 0 {
         let why = format!("the database has no role \"{}\"", role.member_of);
         return Err(ProviderError::never(why));

@@ -11,7 +11,7 @@
 use super::super::Revoked;
 use super::super::error::ProviderError;
 use super::super::tls::LazyTls;
-use super::admin::{Admin, failure};
+use super::admin::{Admin, column, failure};
 use super::sql::{Name, Text};
 use std::time::Duration;
 use tokio_postgres::Config;
@@ -61,8 +61,8 @@ pub(super) async fn revoke(
     name: &str,
 ) -> Result<Revoked, ProviderError> {
     let admin = Admin::connect(config, tls, SESSION).await?;
-    let ended: bool = admin.client.query_one(END_MAKERS, &[&name]).await.map_err(failure)?.get(0);
-    if !ended {
+    let makers = admin.client.query_one(END_MAKERS, &[&name]).await.map_err(failure)?;
+    if !column::<bool>(&makers, 0)? {
         return Err(ProviderError::later("a session that makes the role does not end"));
     }
     let Some(oid) = find(&admin, name).await? else { return Ok(Revoked::Gone) };
@@ -85,7 +85,7 @@ pub(super) async fn revoke(
 async fn find(admin: &Admin, name: &str) -> Result<Option<Oid>, ProviderError> {
     let sql = "SELECT oid FROM pg_roles WHERE rolname = $1";
     let row = admin.client.query_opt(sql, &[&name]).await.map_err(failure)?;
-    Ok(row.map(|row| row.get(0)))
+    row.map(|row| column(&row, 0)).transpose()
 }
 
 /// Ends the sessions until none is seen, and none can come: what was logging in when the log-in was
@@ -109,19 +109,19 @@ async fn end_sessions(admin: &Admin, oid: Oid) -> Result<(), ProviderError> {
 
 async fn sessions(admin: &Admin, oid: Oid) -> Result<(i64, i64), ProviderError> {
     let row = admin.client.query_one(LEFT, &[&oid]).await.map_err(failure)?;
-    Ok((row.get(0), row.get(1)))
+    Ok((column(&row, 0)?, column(&row, 1)?))
 }
 
 async fn elsewhere(admin: &Admin, oid: Oid, name: &str) -> Result<Vec<String>, ProviderError> {
     let rows = admin.client.query(ELSEWHERE, &[&oid, &name]).await.map_err(failure)?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    rows.iter().map(|row| column(row, 0)).collect()
 }
 
 /// Rolls back what the role prepared and drops what it owns, in one database.
 async fn drop_owned(admin: &Admin, name: &str) -> Result<(), ProviderError> {
     for row in admin.client.query(PREPARED, &[&name]).await.map_err(failure)? {
         // Only the role itself may do it, or a superuser.
-        let (role, gid): (_, &str) = (Name(name), row.get(0));
+        let (role, gid): (_, &str) = (Name(name), column(&row, 0)?);
         admin.run(&format!("SET ROLE {role}")).await?;
         admin.run(&format!("ROLLBACK PREPARED {}", Text(gid))).await?;
         admin.run("RESET ROLE").await?;
