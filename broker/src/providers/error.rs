@@ -26,8 +26,8 @@ pub enum ProviderError {
         /// Which part.
         why: String,
     },
-    /// The intent was revoked or used already; only a new one can lead to a lease.
-    #[error("this lease was used or revoked already; ask for a new one")]
+    /// The intent was revoked or used already, or is too old; only a new one can lead to a lease.
+    #[error("this lease was used or revoked already, or asked for too long ago; ask for a new one")]
     Gone,
 }
 

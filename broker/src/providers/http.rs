@@ -3,7 +3,6 @@
 use super::error::ProviderError;
 use super::source::Secret;
 use super::tls::LazyTls;
-use super::when;
 use crate::ask::Scheme;
 use crate::clock::UnixMillis;
 use crate::host::{Authority, Host};
@@ -218,13 +217,4 @@ pub(super) fn authorization(
         .map_err(|_| ProviderError::never("the secret cannot stand in a header"))?;
     value.set_sensitive(true);
     Ok((AUTHORIZATION, value))
-}
-
-/// How long the oldest intent may wait before its request is sent. Beyond it, what an upstream made
-/// could outlive the time that the intent promised.
-pub(super) const FRESH: Duration = Duration::from_secs(30);
-
-/// From when something is worthless that lives for `life` from whenever it was made under an intent.
-pub(super) fn lapses(at: UnixMillis, life: Duration) -> UnixMillis {
-    when::after(at, life + FRESH + TIME)
 }

@@ -75,6 +75,8 @@ pub struct Intent {
     pub lease: LeaseId,
     /// What it will be called upstream, where things have names.
     pub name: String,
+    /// From when on nothing can be made under it any more.
+    pub until: UnixMillis,
     /// From when it is worthless if nobody could call it back; none if it never is by itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lapses: Option<UnixMillis>,

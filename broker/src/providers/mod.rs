@@ -8,6 +8,7 @@
 //! Nothing here costs anything before it is used: a provider is made when its credential is first
 //! leased, a secret is read for each lease, and TLS is set up with the first connection.
 
+mod attempt;
 pub mod config;
 mod custody;
 mod error;
@@ -42,6 +43,8 @@ pub trait Provider: Send + Sync {
     fn kind(&self) -> Kind;
 
     /// Names what a lease will make upstream. Pure; record it before [`Provider::lease`].
+    ///
+    /// It is good for one attempt that starts within half a minute of the ask.
     fn intent(&self, ask: &LeaseAsk) -> Intent;
 
     /// Makes the credential. The future may be dropped at any point; then revoke the intent.
@@ -56,6 +59,10 @@ pub trait Provider: Send + Sync {
     ) -> Pending<'a, Leased>;
 
     /// Ends the credential, and everything that uses it; safe to call again, also after a crash with
-    /// a handle that was made of the intent.
+    /// a handle that was made of the intent, and if nothing was ever made.
+    ///
+    /// The process that leases is the one to revoke: it knows what is still under way. Another one may
+    /// do so once that process is dead; if it cannot know, it revokes once more after
+    /// [`Intent::until`].
     fn revoke<'a>(&'a self, handle: &'a Handle, now: UnixMillis) -> Pending<'a, Revoked>;
 }

@@ -100,7 +100,7 @@ impl fmt::Debug for Providers {
 fn make(credential: &Credential, around: &Surroundings) -> Arc<dyn Provider> {
     let around = around.clone();
     match &credential.upstream {
-        Upstream::Secret(source) => Arc::new(StaticSecret { source: source.clone(), around }),
+        Upstream::Secret(source) => Arc::new(StaticSecret::new(source.clone(), around)),
         Upstream::Postgres(config) => Arc::new(Postgres::new(config.clone(), around)),
         Upstream::Oauth(config) => Arc::new(OauthClient::new((**config).clone(), around)),
         Upstream::GithubApp(config) => Arc::new(GithubApp::new((**config).clone(), around)),

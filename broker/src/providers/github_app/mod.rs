@@ -6,9 +6,10 @@ mod token;
 
 pub(super) use token::LEVELS;
 
+use super::attempt;
 use super::config::GithubAppConfig;
 use super::custody::{Attempt, Closing, Custody};
-use super::http::{self, Call, Endpoint, FRESH, lapses};
+use super::http::{self, Call, Endpoint};
 use super::jwt::Key;
 use super::registry::Surroundings;
 use super::tls::LazyTls;
@@ -136,7 +137,8 @@ impl Provider for GithubApp {
             lease: ask.lease.clone(),
             // GitHub names no tokens, so only the lease can be named.
             name: ask.lease.as_str().to_owned(),
-            lapses: Some(lapses(ask.at, TOKEN_LIFE)),
+            until: attempt::until(ask.at),
+            lapses: Some(when::after(attempt::until(ask.at), TOKEN_LIFE)),
         }
     }
 
@@ -147,12 +149,10 @@ impl Provider for GithubApp {
         now: UnixMillis,
     ) -> Pending<'a, Leased> {
         Box::pin(async move {
-            if now.saturating_since(ask.at) > FRESH {
-                return Err(ProviderError::Gone);
-            }
+            attempt::check(self, ask, intent, now)?;
             let narrowed = Narrowed::new(&self.config, ask)?;
             let attempt = self.custody.begin(&ask.lease)?;
-            self.make(intent, now, &narrowed, attempt).await
+            attempt::bounded(self.make(intent, now, &narrowed, attempt)).await
         })
     }
 

@@ -4,9 +4,10 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use super::attempt;
 use super::config::{ClientAuth, OauthConfig};
 use super::custody::{Attempt, Closing, Custody};
-use super::http::{self, Call, FRESH, lapses};
+use super::http::{self, Call};
 use super::jwt::Key;
 use super::registry::Surroundings;
 use super::tls::LazyTls;
@@ -158,7 +159,8 @@ impl Provider for OauthClient {
             lease: ask.lease.clone(),
             // The server names its tokens itself, so only the lease can be named.
             name: ask.lease.as_str().to_owned(),
-            lapses: Some(lapses(ask.at, self.config.longest_life)),
+            until: attempt::until(ask.at),
+            lapses: Some(when::after(attempt::until(ask.at), self.config.longest_life)),
         }
     }
 
@@ -169,12 +171,10 @@ impl Provider for OauthClient {
         now: UnixMillis,
     ) -> Pending<'a, Leased> {
         Box::pin(async move {
-            if now.saturating_since(ask.at) > FRESH {
-                return Err(ProviderError::Gone);
-            }
+            attempt::check(self, ask, intent, now)?;
             let scope = request::scope(&self.config.scope, ask.scope.as_deref())?;
             let attempt = self.custody.begin(&ask.lease)?;
-            self.make(ask, intent, now, &scope, attempt).await
+            attempt::bounded(self.make(ask, intent, now, &scope, attempt)).await
         })
     }
 

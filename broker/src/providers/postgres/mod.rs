@@ -17,6 +17,7 @@ mod sql;
 mod tests;
 mod tls;
 
+use super::attempt;
 use super::config::PostgresConfig;
 use super::custody::Custody;
 use super::registry::Surroundings;
@@ -33,10 +34,6 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use zeroize::Zeroizing;
 
-/// How old an intent may be when its role is made: beyond it somebody may have given it up.
-const FRESH: Duration = Duration::from_secs(30);
-/// How long making a role may take in all.
-const LEASE_TIME: Duration = Duration::from_secs(15);
 /// How long one pass of a revocation may take; then it is tried again from the start.
 const REVOKE_TIME: Duration = Duration::from_secs(30);
 /// How often a revocation starts again at once when its connection breaks.
@@ -125,6 +122,7 @@ impl Provider for Postgres {
             credential: ask.credential.clone(),
             lease: ask.lease.clone(),
             name: role_name(&ask.lease),
+            until: attempt::until(ask.at),
             // A session that is open stays open after VALID UNTIL, so it never ends by itself.
             lapses: None,
         }
@@ -137,16 +135,13 @@ impl Provider for Postgres {
         now: UnixMillis,
     ) -> Pending<'a, Leased> {
         Box::pin(async move {
-            check_name(intent)?;
-            if now.saturating_since(ask.at) > FRESH {
-                return Err(ProviderError::Gone);
-            }
+            attempt::check(self, ask, intent, now)?;
             if ask.scope.as_deref().is_some_and(|scope| scope != self.config.role) {
                 let role = &self.config.role;
                 return Err(ProviderError::beyond(format!("the scope can only be \"{role}\"")));
             }
             let attempt = self.custody.begin(&ask.lease)?;
-            let leased = within(LEASE_TIME, self.make(ask, intent, now)).await?;
+            let leased = attempt::bounded(self.make(ask, intent, now)).await?;
             // The role is named, so nothing has to be held to end it.
             if attempt.is_revoked() { Err(ProviderError::Gone) } else { Ok(leased) }
         })

@@ -5,15 +5,26 @@ pub(super) mod age;
 #[cfg(test)]
 mod tests;
 
+use super::attempt;
+use super::custody::Custody;
 use super::registry::Surroundings;
 use super::source::{self, Source};
-use super::{Handle, Intent, Kind, LeaseAsk, Leased, Material, Pending, Provider, Revoked};
+use super::{
+    Handle, Intent, Kind, LeaseAsk, Leased, Material, Pending, Provider, ProviderError, Revoked,
+};
 use crate::clock::UnixMillis;
 
 /// A static secret.
 pub(super) struct StaticSecret {
-    pub(super) source: Source,
-    pub(super) around: Surroundings,
+    source: Source,
+    around: Surroundings,
+    custody: Custody,
+}
+
+impl StaticSecret {
+    pub(super) fn new(source: Source, around: Surroundings) -> Self {
+        Self { source, around, custody: Custody::default() }
+    }
 }
 
 impl Provider for StaticSecret {
@@ -27,25 +38,36 @@ impl Provider for StaticSecret {
             credential: ask.credential.clone(),
             lease: ask.lease.clone(),
             name: ask.credential.clone(),
+            until: attempt::until(ask.at),
             lapses: None,
         }
     }
 
     fn lease<'a>(
         &'a self,
-        _ask: &'a LeaseAsk,
+        ask: &'a LeaseAsk,
         intent: &'a Intent,
-        _now: UnixMillis,
+        now: UnixMillis,
     ) -> Pending<'a, Leased> {
         Box::pin(async move {
+            attempt::check(self, ask, intent, now)?;
+            let attempt = self.custody.begin(&ask.lease)?;
             let (source, around) = (self.source.clone(), self.around.clone());
-            let secret = source::blocking(move || source.secret(&around)).await?;
+            let read = source::blocking(move || source.secret(&around));
+            let secret = attempt::bounded(read).await?;
+            if attempt.is_revoked() {
+                return Err(ProviderError::Gone);
+            }
             let handle = intent.clone().into_handle();
             Ok(Leased { material: Material::Value(secret), expires: None, handle })
         })
     }
 
-    fn revoke<'a>(&'a self, _handle: &'a Handle, _now: UnixMillis) -> Pending<'a, Revoked> {
-        Box::pin(async { Ok(Revoked::Withheld) })
+    fn revoke<'a>(&'a self, handle: &'a Handle, _now: UnixMillis) -> Pending<'a, Revoked> {
+        Box::pin(async {
+            // An attempt that is under way comes to nothing now; there is nothing to wait for.
+            self.custody.forbid(&handle.intent.lease);
+            Ok(Revoked::Withheld)
+        })
     }
 }

@@ -1,5 +1,4 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
-use super::super::ProviderError;
 #[cfg(feature = "age")]
 use super::super::source::AgeKey;
 use super::*;
@@ -33,7 +32,7 @@ async fn lease(source: Source) -> Result<String, ProviderError> {
         "SPLIT" => Some("hunter2\r\nx-admin: 1".into()),
         _ => None,
     });
-    let provider = StaticSecret { source, around };
+    let provider = StaticSecret::new(source, around);
     let ask = ask();
     let leased = provider.lease(&ask, &provider.intent(&ask), NOW).await?;
     assert!(!format!("{leased:?}").contains("hunter2"));
