@@ -65,8 +65,7 @@ impl Custody {
         match shelf.slots.get_mut(lease) {
             Some(Slot::UnderWay { revoked }) => {
                 *revoked = true;
-                let why = "the credential is still being made".to_owned();
-                Err(ProviderError::Later { after: Some(UNDER_WAY), why })
+                Err(under_way())
             }
             Some(Slot::Held(token)) => Ok(Closing::Token(token.clone())),
             Some(Slot::Lost) => Ok(Closing::Unknown),
@@ -78,14 +77,18 @@ impl Custody {
         }
     }
 
-    /// Forbids further attempts, and reports nothing.
-    pub(super) fn forbid(&self, lease: &LeaseId) {
+    /// Forbids further attempts, and reports whether one is under way.
+    pub(super) fn forbid(&self, lease: &LeaseId) -> bool {
         let mut shelf = self.shelf();
         match shelf.slots.get_mut(lease) {
-            Some(Slot::UnderWay { revoked }) => *revoked = true,
+            Some(Slot::UnderWay { revoked }) => {
+                *revoked = true;
+                return true;
+            }
             Some(_) => {}
             None => shelf.bury(lease, Slot::Lost),
         }
+        false
     }
 
     /// Drops what was held, since upstream no longer knows it.
@@ -96,6 +99,12 @@ impl Custody {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says that a revocation has to come again, for what it looked for may be made after it looked.
+pub(super) fn under_way() -> ProviderError {
+    let why = "the credential is still being made".to_owned();
+    ProviderError::Later { after: Some(UNDER_WAY), why }
 }
 
 impl Shelf {
@@ -195,6 +204,18 @@ mod tests {
             assert!(matches!(custody.close(&lease(1)), Ok(Closing::Unknown)));
             assert!(matches!(custody.begin(&lease(1)), Err(ProviderError::Gone)));
         }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_told_apart_from_what_is_under_way() {
+        let custody = Custody::default();
+        assert!(!custody.forbid(&lease(1)));
+        assert!(matches!(custody.begin(&lease(1)), Err(ProviderError::Gone)));
+        let attempt = custody.begin(&lease(2)).unwrap();
+        assert!(custody.forbid(&lease(2)));
+        assert!(attempt.is_revoked());
+        drop(attempt);
+        assert!(!custody.forbid(&lease(2)));
     }
 
     #[test]

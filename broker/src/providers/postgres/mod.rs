@@ -19,7 +19,7 @@ mod tls;
 
 use super::attempt;
 use super::config::PostgresConfig;
-use super::custody::Custody;
+use super::custody::{self, Attempt, Custody};
 use super::registry::Surroundings;
 use super::tls::LazyTls;
 use super::{
@@ -69,6 +69,7 @@ impl Postgres {
         ask: &LeaseAsk,
         intent: &Intent,
         now: UnixMillis,
+        attempt: &Attempt<'_>,
     ) -> Result<Leased, ProviderError> {
         let connection = self.connection().await?;
         let place = admin::place(&connection)?;
@@ -85,6 +86,9 @@ impl Postgres {
             comment: format!("writ {} {}", ask.task, ask.lease),
         };
         let admin = Admin::connect(&connection, &self.tls, &intent.name).await?;
+        if attempt.is_revoked() {
+            return Err(ProviderError::Gone);
+        }
         create::create(&admin, &role).await?;
         let material = Material::Login {
             user: intent.name.clone(),
@@ -141,7 +145,7 @@ impl Provider for Postgres {
                 return Err(ProviderError::beyond(format!("the scope can only be \"{role}\"")));
             }
             let attempt = self.custody.begin(&ask.lease)?;
-            let leased = attempt::bounded(self.make(ask, intent, now)).await?;
+            let leased = attempt::bounded(self.make(ask, intent, now, &attempt)).await?;
             // The role is named, so nothing has to be held to end it.
             if attempt.is_revoked() { Err(ProviderError::Gone) } else { Ok(leased) }
         })
@@ -150,8 +154,10 @@ impl Provider for Postgres {
     fn revoke<'a>(&'a self, handle: &'a Handle, _now: UnixMillis) -> Pending<'a, Revoked> {
         Box::pin(async move {
             check_name(&handle.intent)?;
-            self.custody.forbid(&handle.intent.lease);
-            self.end(&handle.intent.name).await
+            let under_way = self.custody.forbid(&handle.intent.lease);
+            let ended = self.end(&handle.intent.name).await?;
+            // A role may be made after we have looked for it, by an attempt that was under way before.
+            if under_way { Err(custody::under_way()) } else { Ok(ended) }
         })
     }
 }

@@ -84,3 +84,36 @@ async fn a_role_that_is_just_being_made_is_never_committed_after_its_revocation(
     bed.sudo("COMMIT").await;
     assert_eq!(bed.left(&intent.name).await, (0, 0));
 }
+
+#[tokio::test]
+async fn a_revocation_that_comes_before_the_role_does_not_say_that_it_is_over() {
+    let bed = Bed::new().await;
+    let dsn = bed.cluster.login(&format!("admin{}", bed.number), "of the admin", &bed.database);
+    let (reads, mut reading) = tokio::sync::mpsc::unbounded_channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(Some(wait));
+    // The first to read the connection string is the lease, and it is held up there.
+    let around = Surroundings::new(move |_| {
+        let first = wait.lock().unwrap().take();
+        if let Some(wait) = first {
+            reads.send(()).unwrap();
+            wait.recv().unwrap();
+        }
+        Some(dsn.clone().into())
+    });
+    let config = PostgresConfig { admin: Source::Env("ADMIN".to_owned()), ..bed.config() };
+    let (provider, ask) = (Postgres::new(config, around), ask());
+    let intent = provider.intent(&ask);
+    let handle = intent.clone().into_handle();
+    let revoking = async {
+        reading.recv().await.unwrap();
+        let early = provider.revoke(&handle, NOW).await;
+        go.send(()).unwrap();
+        early
+    };
+    let (leased, early) = tokio::join!(provider.lease(&ask, &intent, NOW), revoking);
+    assert!(matches!(early, Err(ProviderError::Later { .. })), "{early:?}");
+    assert_eq!(leased.unwrap_err(), ProviderError::Gone);
+    assert_eq!(provider.revoke(&handle, NOW).await, Ok(Revoked::Gone));
+    assert_eq!(bed.left(&intent.name).await, (0, 0));
+}
