@@ -91,6 +91,11 @@ impl Custody {
         false
     }
 
+    /// Drops what was held, although upstream may still know it.
+    pub(super) fn lose(&self, lease: &LeaseId) {
+        self.shelf().bury(lease, Slot::Lost);
+    }
+
     /// Drops what was held, since upstream no longer knows it.
     pub(super) fn forget(&self, lease: &LeaseId) {
         self.shelf().bury(lease, Slot::Over);
@@ -216,6 +221,15 @@ mod tests {
         assert!(attempt.is_revoked());
         drop(attempt);
         assert!(!custody.forbid(&lease(2)));
+    }
+
+    #[test]
+    fn what_is_held_and_cannot_be_revoked_is_never_said_to_be_gone() {
+        let custody = Custody::default();
+        custody.begin(&lease(1)).unwrap().keep(token()).unwrap();
+        custody.lose(&lease(1));
+        assert!(matches!(custody.close(&lease(1)), Ok(Closing::Unknown)));
+        assert!(matches!(custody.begin(&lease(1)), Err(ProviderError::Gone)));
     }
 
     #[test]

@@ -85,6 +85,12 @@ impl Answer {
         json.then(|| serde_json::from_slice(&self.body).ok())?
     }
 
+    /// Reports whether the upstream refused, so that it made nothing. A proxy that gave up waiting for
+    /// one (408) cannot know that.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT
+    }
+
     /// Says what to do about a status that is not the wanted one; `word` is the upstream's own error
     /// code where it has one.
     pub(super) fn refusal(

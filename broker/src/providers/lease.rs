@@ -100,6 +100,16 @@ pub struct Handle {
     pub expires: Option<UnixMillis>,
 }
 
+impl Handle {
+    /// Reports whether the credential has ended by itself, by any clock that is a minute off at most.
+    pub(super) fn is_over(&self, now: UnixMillis) -> bool {
+        self.expires.is_some_and(|expires| now.saturating_since(expires) > SKEW)
+    }
+}
+
+/// How far the clock of an upstream may be behind ours.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// A credential that was made.
 #[derive(Debug)]
 pub struct Leased {

@@ -63,7 +63,7 @@ impl GithubApp {
         let body = Some(("application/json", Zeroizing::new(body)));
         let answer = self.call(Method::POST, &endpoint, &jwt, body).await?;
         if answer.status != StatusCode::CREATED {
-            if answer.status.is_client_error() {
+            if answer.is_refusal() {
                 attempt.nothing_made();
             }
             return Err(answer.refusal(&endpoint, None, now));
@@ -164,9 +164,18 @@ impl Provider for GithubApp {
                 Closing::Over => return Ok(Revoked::Gone),
                 Closing::Unknown => return Ok(Revoked::Lapses(handle.expires)),
             };
-            self.end(&token, now).await?;
-            self.custody.forget(lease);
-            Ok(Revoked::Gone)
+            match self.end(&token, now).await {
+                Ok(()) => {
+                    self.custody.forget(lease);
+                    Ok(Revoked::Gone)
+                }
+                Err(error) if !handle.is_over(now) => Err(error),
+                // Its end has come without us.
+                Err(_) => {
+                    self.custody.lose(lease);
+                    Ok(Revoked::Lapses(handle.expires))
+                }
+            }
         })
     }
 }

@@ -50,7 +50,7 @@ impl OauthClient {
         let answer = self.post(form, &self.config.token_endpoint, now).await?;
         if answer.status != StatusCode::OK {
             let word = answer.json::<Failure>().map(|failure| failure.error);
-            if answer.status.is_client_error() {
+            if answer.is_refusal() {
                 attempt.nothing_made();
             }
             return Err(answer.refusal(&self.config.token_endpoint, word.as_deref(), now));
@@ -132,17 +132,22 @@ impl OauthClient {
         source::blocking(move || source.secret(&around)).await
     }
 
+    /// Revokes a token, and reports whether the server can do that at all.
+    ///
     /// RFC 7009: an unknown token is no error, so a second revocation is none either.
-    async fn end(&self, token: &Secret, now: UnixMillis) -> Result<Option<()>, ProviderError> {
-        let Some(endpoint) = &self.config.revocation_endpoint else { return Ok(None) };
+    async fn end(&self, token: &Secret, now: UnixMillis) -> Result<bool, ProviderError> {
+        let Some(endpoint) = &self.config.revocation_endpoint else { return Ok(false) };
         let mut form = Form::default();
         form.add("token", token.expose());
         form.add("token_type_hint", "access_token");
         let answer = self.post(form, endpoint, now).await?;
         if answer.status == StatusCode::OK {
-            return Ok(Some(()));
+            return Ok(true);
         }
         let word = answer.json::<Failure>().map(|failure| failure.error);
+        if word.as_deref() == Some("unsupported_token_type") {
+            return Ok(false);
+        }
         Err(answer.refusal(endpoint, word.as_deref(), now))
     }
 }
@@ -186,9 +191,18 @@ impl Provider for OauthClient {
                 Closing::Over => return Ok(Revoked::Gone),
                 Closing::Unknown => return Ok(Revoked::Lapses(handle.expires)),
             };
-            let ended = self.end(&token, now).await?;
-            self.custody.forget(lease);
-            Ok(ended.map_or(Revoked::Lapses(handle.expires), |()| Revoked::Gone))
+            match self.end(&token, now).await {
+                Ok(true) => {
+                    self.custody.forget(lease);
+                    Ok(Revoked::Gone)
+                }
+                Err(error) if !handle.is_over(now) => Err(error),
+                // Nobody can do more about it than to wait for its end, or that has come.
+                Ok(false) | Err(_) => {
+                    self.custody.lose(lease);
+                    Ok(Revoked::Lapses(handle.expires))
+                }
+            }
         })
     }
 }

@@ -217,7 +217,9 @@ async fn a_client_with_a_key_signs_a_short_jwt_for_the_token_endpoint() {
     let leased = lease(&client, &ask(1)).await.unwrap();
     // Without a revocation endpoint the end is said honestly.
     let lapses = Revoked::Lapses(Some(UnixMillis(NOW.0 + 600_000)));
-    assert_eq!(client.revoke(&leased.handle, NOW).await, Ok(lapses));
+    for _ in 0..2 {
+        assert_eq!(client.revoke(&leased.handle, NOW).await, Ok(lapses));
+    }
 }
 
 #[tokio::test]
@@ -320,6 +322,62 @@ async fn a_revocation_that_fails_is_tried_with_the_same_token() {
     let error = client.revoke(&leased.handle, NOW).await.unwrap_err();
     assert!(matches!(error, ProviderError::Later { .. }));
     assert_eq!(client.revoke(&leased.handle, NOW).await, Ok(Revoked::Gone));
+}
+
+#[tokio::test]
+async fn a_server_that_never_revokes_keeps_nobody_waiting_beyond_the_tokens_end() {
+    let mut strict = serve(granted);
+    let bed = Bed::serving(move |heard| match heard.path.as_str() {
+        "/revoke" => Answer::empty(500),
+        _ => strict(heard),
+    });
+    let client = bed.client();
+    let leased = lease(&client, &ask(1)).await.unwrap();
+    let (end, minute) = (leased.expires.unwrap(), 60_000);
+    for now in [NOW, end, UnixMillis(end.0 + minute)] {
+        let error = client.revoke(&leased.handle, now).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Later { .. }), "{error}");
+    }
+    for _ in 0..2 {
+        let lapsed = client.revoke(&leased.handle, UnixMillis(end.0 + minute + 1)).await;
+        assert_eq!(lapsed, Ok(Revoked::Lapses(Some(end))));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_revokes_no_access_tokens_says_so_and_they_lapse() {
+    let mut strict = serve(granted);
+    let bed = Bed::serving(move |heard| match heard.path.as_str() {
+        "/revoke" => Answer::json(400, r#"{"error":"unsupported_token_type"}"#),
+        _ => strict(heard),
+    });
+    let client = bed.client();
+    let leased = lease(&client, &ask(1)).await.unwrap();
+    for _ in 0..2 {
+        let lapses = client.revoke(&leased.handle, NOW).await;
+        assert_eq!(lapses, Ok(Revoked::Lapses(leased.expires)));
+    }
+}
+
+#[tokio::test]
+async fn only_a_refusal_proves_that_nothing_was_made() {
+    let lapses = Revoked::Lapses(Some(UnixMillis(NOW.0 + 3_650_000)));
+    let all: [(Says, Revoked); 4] = [
+        (|_: &_| Answer::json(400, r#"{"error":"invalid_scope"}"#), Revoked::Gone),
+        (|_: &_| Answer::empty(408), lapses),
+        (|_: &_| Answer::empty(502), lapses),
+        (|_: &_| Answer::json(200, r#"{"token_type":"bearer"}"#), lapses),
+    ];
+    for (says, expected) in all {
+        let bed = Bed::new(says);
+        let client = bed.client();
+        lease(&client, &ask(1)).await.unwrap_err();
+        let handle = client.intent(&ask(1)).into_handle();
+        for _ in 0..2 {
+            assert_eq!(client.revoke(&handle, NOW).await, Ok(expected));
+        }
+        assert_eq!(bed.api.heard().len(), 1, "there is no token to revoke");
+    }
 }
 
 #[tokio::test]
