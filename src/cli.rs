@@ -123,6 +123,12 @@ pub(crate) struct Operator {
     /// Let granted names and addresses lead to this machine; for tests and local development
     #[arg(long)]
     pub(crate) dangerous_loopback: bool,
+    /// The URL that stands in tokens as their issuer, where checkers find the keys
+    #[arg(long, value_name = "URL", env = "WRIT_ISSUER", value_parser = issuer)]
+    pub(crate) issuer: Option<String>,
+    /// The file that says where the credentials of grants come from
+    #[arg(long, value_name = "FILE", env = "WRIT_CREDENTIALS", value_hint = ValueHint::FilePath)]
+    pub(crate) credentials: Option<PathBuf>,
     /// Refuse to run if this machine cannot confine the worker in full
     #[arg(long)]
     pub(crate) require_confinement: bool,
@@ -140,6 +146,24 @@ pub(crate) struct OwnDirs {
     /// Where keys and the ledger are kept [default: $XDG_STATE_HOME/writ]
     #[arg(long, value_name = "DIR", env = "WRIT_STATE_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Reads an issuer (RFC 8414 §2): an `https` URL without query and fragment. `http` is for this
+/// machine alone.
+fn issuer(text: &str) -> Result<String, String> {
+    let url = text.parse::<http::Uri>().map_err(|error| error.to_string())?;
+    let host = url.host().unwrap_or_default();
+    let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let fits = match url.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => local,
+        _ => false,
+    };
+    if !fits || text.contains(['?', '#', '@']) || text.len() > 512 {
+        let form = "an issuer is an https URL without query and fragment, such as";
+        return Err(format!("{form} https://writ.example.com; http is for this machine alone"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Reads a label: both sides are words that a shell and a table take as they are.

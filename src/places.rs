@@ -48,6 +48,11 @@ impl Places {
         }
     }
 
+    /// Where the signing keys are.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.state.join("keys")
+    }
+
     /// Opens the ledger of this user, making it when it is first needed. It blocks.
     ///
     /// Without it nothing is run: what a task did could not be told, and it could not be killed.

@@ -176,6 +176,10 @@ fn a_kill_cuts_the_connections() {
     assert_eq!(receipt["exit_code"], 0);
     eventually("the end of the connection", || upstream.ended() == 1);
     assert_eq!(running.ended().status.code(), Some(137));
+    // What left the machine was recorded before it did.
+    let story = words(&machine.records());
+    let place = |word| story.iter().position(|other| other == word);
+    assert!(place("ask.decided").unwrap() < place("task.killed").unwrap(), "{story:?}");
 }
 
 #[test]

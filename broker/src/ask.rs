@@ -58,6 +58,16 @@ pub struct HttpAsk {
     pub path: RequestPath,
 }
 
+impl HttpAsk {
+    /// Returns the address, without query and fragment: what a proof of possession speaks of
+    /// (RFC 9449 §4.2).
+    pub fn url(&self) -> String {
+        let Self { scheme, authority, path, .. } = self;
+        let path = path.as_sent().split('?').next().unwrap_or_default();
+        format!("{scheme}://{}{path}", authority.for_scheme(*scheme))
+    }
+}
+
 impl fmt::Display for HttpAsk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scheme, authority, method, path } = self;

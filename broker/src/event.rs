@@ -4,6 +4,7 @@
 
 use crate::clock::UnixMillis;
 use crate::id::{CallId, HostId, LeaseId, TaskId};
+use crate::keys::{KeyEvent, Purpose};
 use crate::process::Process;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,6 +120,15 @@ pub enum Event {
     /// A token was minted. The record is durable before the signature is made.
     #[serde(rename = "token.minted")]
     TokenMinted(TokenMinted),
+    /// The keys of one purpose changed.
+    #[serde(rename = "keys.changed")]
+    KeysChanged {
+        /// What they sign.
+        purpose: Purpose,
+        /// How they changed.
+        #[serde(flatten)]
+        change: KeyEvent,
+    },
     /// One token was revoked before its time (RFC 7009).
     #[serde(rename = "token.revoked")]
     TokenRevoked {

@@ -6,12 +6,12 @@ use super::{grants, tools::Tool};
 use crate::cli::Run;
 use crate::output::{Denials, OurFault, RunReport, Sink};
 use crate::places::Places;
-use crate::session::{self, Begin, Names, Recorder, Session};
+use crate::session::{self, Begin, Credentials, Names, Recorder, Session, Sources};
 use crate::signals::{Ended, Signals};
 use anyhow::{Context, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
-use writ_broker::authority::Authority;
+use writ_broker::authority::{Authority, Bearer};
 use writ_broker::{Grant, codes};
 use writ_runtime::supervisor::{CallIo, CallReport, Compiler, Interrupt, Task, Worker};
 use writ_runtime::wire::{Fault, Invoke};
@@ -64,11 +64,20 @@ async fn run_once(
             return Err(error);
         }
     };
-    let Prepared { authority, grant, mut tool, invoke } = prepared;
-    let recorder = Recorder::new(Arc::clone(&authority), names.task.clone(), denials.clone());
+    let Prepared { authority, sources, grant, mut tool, invoke } = prepared;
+    let deadline = session::deadline(&grant);
+    let bearer = Bearer {
+        task: names.task.clone(),
+        owner: session::user(),
+        deadline,
+        component: tool.digest_text(),
+    };
+    let credentials = Credentials::new(&authority, &sources, &grant, bearer);
+    let (task_name, denied) = (names.task.clone(), Arc::clone(denials));
+    let recorder = Recorder::new(Arc::clone(&authority), task_name, denied, credentials);
     let recorder = Arc::new(recorder);
     let labels = args.label.iter().cloned().collect();
-    let begin = Begin { tool: &tool, invoke: &invoke, grant: &grant, labels };
+    let begin = Begin { tool: &tool, invoke: &invoke, grant: &grant, labels, deadline };
     let artifacts = tool.cache.directory();
     // The record becomes durable while the worker is confined.
     let (session, task) = tokio::join!(
@@ -79,7 +88,7 @@ async fn run_once(
         (Ok(session), Ok(task)) => (session, task),
         (Ok((session, _)), Err(fault)) => {
             let failed = Err(fault.into());
-            session.end(&recorder, &failed).await?;
+            session.end(&recorder, &sources, &failed).await?;
             return failed;
         }
         (Err(error), task) => {
@@ -102,13 +111,14 @@ async fn run_once(
         })
     });
     // Before anything is said: what is not recorded has not been a run.
-    session.end(&recorder, &report).await?;
+    session.end(&recorder, &sources, &report).await?;
     report
 }
 
 /// Everything that a call needs beside its worker.
 struct Prepared {
     authority: Arc<Authority>,
+    sources: Sources,
     grant: Grant,
     tool: Tool,
     invoke: Invoke,
@@ -118,11 +128,12 @@ impl Prepared {
     async fn of(args: &Run, compiler: &Compiler) -> Result<Self> {
         let places = Places::of(&args.operator)?;
         let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
+        let sources = Sources::of(&args.operator, &places, &grant)?;
         let load = Tool::load(&args.tool, &places, compiler);
         let (authority, tool) = tokio::join!(session::open(&places), load);
         let tool = tool?;
         let invoke = invoke(args, &tool)?;
-        Ok(Self { authority: Arc::new(authority?), grant, tool, invoke })
+        Ok(Self { authority: Arc::new(authority?), sources, grant, tool, invoke })
     }
 }
 

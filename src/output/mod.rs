@@ -94,6 +94,17 @@ pub(crate) fn cache_unused(why: &str) {
     say(Weight::Warning, Some("C0103"), &what, Some(help));
 }
 
+/// Says that credentials still exist upstream.
+pub(crate) fn still_to_be_revoked(count: usize) {
+    let what = match count {
+        1 => "a credential is still to be revoked upstream".to_owned(),
+        count => format!("{count} credentials are still to be revoked upstream"),
+    };
+    let help =
+        "it is tried again with every run that has the same `--credentials`; `writ ps` lists them";
+    say(Weight::Warning, None, &what, Some(help));
+}
+
 /// Says that the second wall was not complete; a run that went well would hide it otherwise.
 pub(crate) fn less_confined(confinement: &Confinement) {
     if confinement.weakest() == Layer::Full {

@@ -1,7 +1,9 @@
 //! A run as a task in the ledger: admitted before its tool runs, and ended before anything is said.
 
+mod credentials;
 mod recorder;
 
+pub(crate) use credentials::{Credentials, Sources};
 pub(crate) use recorder::Recorder;
 
 use crate::commands::tools::Tool;
@@ -14,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 use writ_broker::authority::{self, Authority, Refused, Run, RunEnd, Stop};
-use writ_broker::clock::{Clock, SystemClock};
+use writ_broker::clock::{Clock, SystemClock, UnixMillis};
 use writ_broker::event::{Event, Owner, TaskEnd, TaskStarted};
 use writ_broker::id::{CallId, HostId, RANDOM_BYTES, TaskId};
 use writ_broker::process::{POKE, Process};
@@ -25,6 +28,9 @@ use writ_runtime::wire::{Fault, Invoke};
 
 /// How long to wait before the ledger is followed again after it could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a run waits at its end for its credentials to be revoked upstream.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The names of one run, which nobody can guess and nobody uses again.
 #[derive(Debug, Clone)]
@@ -88,6 +94,12 @@ pub(crate) struct Begin<'a> {
     pub(crate) invoke: &'a Invoke,
     pub(crate) grant: &'a Grant,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) deadline: Option<UnixMillis>,
+}
+
+/// When a task ends that starts now.
+pub(crate) fn deadline(grant: &Grant) -> Option<UnixMillis> {
+    grant.ttl.and_then(|ttl| SystemClock.now().checked_add(ttl))
 }
 
 impl Session {
@@ -97,7 +109,6 @@ impl Session {
         names: Names,
         begin: Begin<'_>,
     ) -> Result<(Self, Watch)> {
-        let now = SystemClock.now();
         let run = Run {
             process: Process::current().context(OurFault("this process cannot be named"))?,
             task: TaskStarted {
@@ -106,7 +117,7 @@ impl Session {
                 host: names.host.clone(),
                 owner: user(),
                 labels: begin.labels,
-                deadline: begin.grant.ttl.and_then(|ttl| now.checked_add(ttl)),
+                deadline: begin.deadline,
                 grant: begin.grant.to_record(),
             },
             call: Event::CallStarted {
@@ -139,7 +150,15 @@ impl Session {
     }
 
     /// Records how the call and the task ended. What is said after this is in the ledger.
-    pub(crate) async fn end(self, recorder: &Recorder, report: &Result<RunReport>) -> Result<()> {
+    ///
+    /// Its credentials are then revoked upstream, as long as somebody may be expected to wait for that;
+    /// what is left the ledger remembers.
+    pub(crate) async fn end(
+        self,
+        recorder: &Recorder,
+        sources: &Sources,
+        report: &Result<RunReport>,
+    ) -> Result<()> {
         self.following.abort();
         let Names { host, task, call } = self.names;
         let Verdict { outcome, exit_code, limit } = Verdict::of(report);
@@ -156,8 +175,19 @@ impl Session {
             limit: limit.map(output::words),
         };
         let end = RunEnd { notes: recorder.take().await, call, how };
-        let recorded = self.authority.end_run(host, task, end).await;
-        Ok(recorded.map_err(|refused| fault(&refused))?)
+        let recorded = self.authority.end_run(host, task.clone(), end).await;
+        recorded.map_err(|refused| fault(&refused))?;
+        if let Some(providers) = sources.providers() {
+            let until = Instant::now() + PATIENCE;
+            let left = self.authority.revoke(providers, Some(&task), until).await;
+            let left = left.map_err(|refused| fault(&refused))?;
+            // What others have left is tried once, on the way.
+            let orphans = self.authority.revoke(providers, None, Instant::now()).await;
+            if left + orphans.unwrap_or_default() > 0 {
+                output::still_to_be_revoked(left);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Takes the decisions of one task to the ledger.
 
-use super::fault;
+use super::{Credentials, fault};
 use crate::output::Denials;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -10,7 +10,8 @@ use writ_broker::authority::{self, Authority};
 use writ_broker::event::{AskDecided, Refused};
 use writ_broker::id::TaskId;
 use writ_broker::ledger::WriteError;
-use writ_runtime::authority::{Authority as GateAuthority, BoxFuture};
+use writ_runtime::authority::{Authority as GateAuthority, BoxFuture, CredentialAsk};
+use writ_runtime::injection::Injection;
 use writ_runtime::outcome::LimitName;
 use writ_runtime::record::{self, Record};
 
@@ -25,6 +26,7 @@ pub(crate) struct Recorder {
     authority: Arc<Authority>,
     task: TaskId,
     denials: Arc<Denials>,
+    credentials: Credentials,
     waiting: Mutex<Vec<AskDecided>>,
     /// What is being written; each gives back the notes that it could not write. Nobody else waits for
     /// these, so that a request that its guest gives up is recorded all the same.
@@ -32,9 +34,14 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(authority: Arc<Authority>, task: TaskId, denials: Arc<Denials>) -> Self {
+    pub(crate) fn new(
+        authority: Arc<Authority>,
+        task: TaskId,
+        denials: Arc<Denials>,
+        credentials: Credentials,
+    ) -> Self {
         let (waiting, writing) = (Mutex::default(), Mutex::default());
-        Self { authority, task, denials, waiting, writing }
+        Self { authority, task, denials, credentials, waiting, writing }
     }
 
     /// Returns what is not durable, once everything that is being written is.
@@ -50,10 +57,8 @@ impl Recorder {
     }
 
     fn event(&self, Record { what, target, refusal }: Record) -> AskDecided {
-        let refused = refusal.map(|Refusal { code, reason, .. }| Refused {
-            code: code.as_str().to_owned(),
-            reason,
-        });
+        let refused = refusal
+            .map(|Refusal { code, reason, .. }| Refused { code: code.as_str().to_owned(), reason });
         AskDecided { task: self.task.clone(), what, target, refused }
     }
 
@@ -68,7 +73,12 @@ impl Recorder {
         notes.append(&mut lock(&self.waiting));
         writing.spawn(async move {
             let Some((ask, reply)) = ask else {
-                return authority.note(notes.clone()).await.err().map(|_| notes).unwrap_or_default();
+                return authority
+                    .note(notes.clone())
+                    .await
+                    .err()
+                    .map(|_| notes)
+                    .unwrap_or_default();
             };
             let admitted = authority.admit(notes.clone(), ask).await;
             // A task that may not act has its notes written; a ledger that failed has written nothing.
@@ -77,6 +87,15 @@ impl Recorder {
             let _ = reply.send(admitted);
             if written { Vec::new() } else { notes }
         });
+    }
+}
+
+impl Recorder {
+    /// Records a refusal that was decided here.
+    fn refuse(&self, refusal: Refusal) -> Refusal {
+        let (what, target) = (refusal.what.clone(), refusal.target.clone());
+        record::Recorder::record(self, Record { what, target, refusal: Some(refusal.clone()) });
+        refusal
     }
 }
 
@@ -114,10 +133,17 @@ impl GateAuthority for Recorder {
             };
             let Record { what, target, .. } = record;
             let (code, reason) = (why.code, why.message);
-            let refusal = Refusal { code, what, target, reason, help: None };
-            let (what, target) = (refusal.what.clone(), refusal.target.clone());
-            record::Recorder::record(self, Record { what, target, refusal: Some(refusal.clone()) });
-            Err(refusal)
+            Err(self.refuse(Refusal { code, what, target, reason, help: None }))
+        })
+    }
+
+    fn credential<'a>(
+        &'a self,
+        ask: &'a CredentialAsk,
+    ) -> BoxFuture<'a, Result<Injection, Refusal>> {
+        Box::pin(async move {
+            let injected = self.credentials.inject(ask).await;
+            injected.map_err(|why| self.refuse(ask.refusal(&why)))
         })
     }
 }

@@ -5,13 +5,13 @@
 //! it ends its guests, cuts their connections and records that their calls have ended. One that does not
 //! within its lease is ended from here. If nothing can be recorded, the processes are ended at once.
 
-use super::{Authority, Killed, Refused, View, ViewError};
-use crate::clock::Clock;
+use super::{Authority, Refused, View, ViewError};
+use crate::clock::{Clock, UnixMillis};
 use crate::event::{HostEnd, Owner};
 use crate::id::{CallId, HostId, LeaseId, TaskId};
 use crate::ledger::{Committed, Ledger};
 use crate::process::{Process, Standing};
-use crate::state::{LeasePhase, Phase, Selector, State};
+use crate::state::{LeasePhase, Phase, Selector, State, Token};
 use crate::token::LEASE;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,28 +119,26 @@ pub async fn kill(
     let mut view = View::open(Arc::clone(&ledger))?;
     let authority = Authority::open(ledger, clock).map_err(Refused::from);
     let committed = match &authority {
-        Ok(authority) => authority.kill(kill.selector.clone(), kill.by, kill.why).await,
+        Ok(authority) => authority.kill(kill.clone()).await,
         Err(refused) => Err(refused.clone()),
     };
-    let (killed, undurable) = match committed {
-        Ok(committed) => (Some(committed), None),
-        Err(refused) => (None, Some(refused.to_string())),
+    let (killed, record, undurable) = match committed {
+        Ok(Committed { records, answer }) => (answer, Some(records.end.saturating_sub(1)), None),
+        Err(refused) => {
+            let known = Killed::of(view.state(), &kill.selector, view.state().now());
+            (known, None, Some(refused.to_string()))
+        }
     };
-    if killed.is_some() {
-        view.catch_up()?;
-    }
-    let durable = killed.is_some();
-    let dying = dying(view.state(), &kill.selector, durable);
+    let Killed { tasks, tokens, mut calls } = killed;
     if let Selector::Task(task) = &kill.selector
-        && dying.is_empty()
-        && !killed.as_ref().is_some_and(|killed| killed.answer.tasks.contains(task))
+        && tasks.is_empty()
+        && calls.0.is_empty()
     {
         return Err(KillError::NotLive(task.clone()));
     }
-    let mut calls = Calls::of(view.state(), &dying);
     let count = calls.count();
     let mut processes = BTreeMap::new();
-    if durable {
+    if record.is_some() {
         calls.processes().for_each(|(_, process)| process.poke());
         processes = calls.acknowledged(&mut view, started + LEASE).await?;
     }
@@ -155,39 +153,55 @@ pub async fn kill(
         view.catch_up()?;
     }
     processes.extend(ended);
-    let (record, killed) = match killed {
-        Some(Committed { records, answer }) => (Some(records.end.saturating_sub(1)), answer),
-        None => (None, Killed { tasks: dying.clone(), tokens: 0 }),
-    };
     Ok(Receipt {
-        durable,
+        durable: record.is_some(),
         undurable,
         record,
-        tasks: killed.tasks,
+        tasks,
         calls: count,
-        tokens: killed.tokens,
+        tokens,
         processes,
         pending: pending(view.state()),
         micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     })
 }
 
-/// The tasks that a kill is for: those that are killed, now or before, and have not quite stopped; or
-/// all that live, if nothing could be recorded.
-fn dying(state: &State, selector: &Selector, recorded: bool) -> BTreeSet<TaskId> {
-    let phase = if recorded { Phase::Killed } else { Phase::Live };
-    let meant = state.tasks().filter(|(id, task)| selector.fits(id, task));
-    let trees = meant.flat_map(|(id, _)| state.subtree(id));
-    trees.filter(|id| state.task(id).is_some_and(|task| task.phase == phase)).collect()
+/// What a kill finds.
+pub(super) struct Killed {
+    /// What was live until now.
+    tasks: BTreeSet<TaskId>,
+    /// How many tokens were good until now.
+    tokens: usize,
+    /// What runs, also in tasks that were killed before and have not quite stopped.
+    calls: Calls,
+}
+
+impl Killed {
+    /// Looks at the state before the kill.
+    pub(super) fn of(state: &State, selector: &Selector, now: UnixMillis) -> Self {
+        let meant = state.tasks().filter(|(id, task)| selector.fits(id, task));
+        let trees: BTreeSet<TaskId> = meant.flat_map(|(id, _)| state.subtree(id)).collect();
+        let in_phase = |phase| {
+            let fits = move |id: &&TaskId| state.task(id).is_some_and(|task| task.phase == phase);
+            trees.iter().filter(fits)
+        };
+        let calls = Calls::of(state, in_phase(Phase::Live).chain(in_phase(Phase::Killed)));
+        let tasks: BTreeSet<TaskId> = in_phase(Phase::Live).cloned().collect();
+        let good = |(jti, token): &(&str, &Token)| {
+            tasks.contains(&token.task) && state.is_active(jti, now)
+        };
+        let tokens = state.tokens().filter(good).count();
+        Self { tasks, tokens, calls }
+    }
 }
 
 /// The calls that have to end, by the process that runs them.
 struct Calls(BTreeMap<HostId, (Process, BTreeSet<(TaskId, CallId)>)>);
 
 impl Calls {
-    fn of(state: &State, tasks: &BTreeSet<TaskId>) -> Self {
+    fn of<'a>(state: &State, tasks: impl Iterator<Item = &'a TaskId>) -> Self {
         let mut calls = BTreeMap::new();
-        for (id, task) in tasks.iter().filter_map(|id| Some((id, state.task(id)?))) {
+        for (id, task) in tasks.filter_map(|id| Some((id, state.task(id)?))) {
             let Some(process) = state.host(&task.host) else { continue };
             if !task.calls.is_empty() {
                 let (_, running) = calls

@@ -4,22 +4,30 @@
 //! to write, on everything that was recorded before: a task that was killed from another process can
 //! start, send and mint nothing from that record on, wherever its own process is.
 
+mod keys;
 mod kill;
+#[cfg(feature = "providers")]
+mod leases;
 mod live;
+mod tokens;
 mod view;
 
+pub use keys::{KeysError, Rotation};
 pub use kill::{Cut, Kill, KillError, Pending, Receipt, kill};
+#[cfg(feature = "providers")]
+pub use leases::{LeaseError, Leases, Use};
 pub use live::{Stop, Watch};
+pub use tokens::{Bearer, Issuer, Presented, Request, TokenError, Tokens};
 pub use view::{View, ViewError};
 
 use crate::clock::{Clock, UnixMillis};
-use crate::event::{AskDecided, Event, HostEnd, Owner, TaskEnd, TaskStarted, TokenMinted};
+use crate::event::{AskDecided, Event, HostEnd, TaskEnd, TaskStarted, TokenMinted};
 use crate::id::{HostId, TaskId};
 use crate::ledger::{Committed, Decided, Draft, InvalidDraft, Ledger, Pace, WriteError, Writer};
 use crate::process::{Process, Standing};
-use crate::state::{NotNow, Selector, State, Token};
+use crate::state::{NotNow, State};
+use kill::Killed;
 use live::{Live, Watched};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why something was not recorded, and so may not be done.
@@ -57,13 +65,6 @@ pub struct RunEnd {
     pub call: Event,
     /// How its task ended, unless it was ended before.
     pub how: TaskEnd,
-}
-
-/// What was decided when tasks were killed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Killed {
-    tasks: BTreeSet<TaskId>,
-    tokens: usize,
 }
 
 /// Decides and records for the tasks of this process.
@@ -159,25 +160,10 @@ impl Authority {
     }
 
     /// Kills the tasks that fit, with everything below them.
-    async fn kill(
-        &self,
-        selector: Selector,
-        by: Owner,
-        why: Option<String>,
-    ) -> Result<Committed<Killed>, Refused> {
+    async fn kill(&self, kill: Kill) -> Result<Committed<Killed>, Refused> {
         self.decide(move |state, now| {
-            let events = state.kill(&selector, &by, why.as_deref());
-            let roots = events.iter().filter_map(|event| match event {
-                Event::TaskKilled { task, .. } => Some(task),
-                _ => None,
-            });
-            let trees = roots.flat_map(|root| state.subtree(root));
-            let tasks: BTreeSet<TaskId> = trees.filter(|task| state.is_live(task, now)).collect();
-            let good = |(jti, token): &(&str, &Token)| {
-                tasks.contains(&token.task) && state.is_active(jti, now)
-            };
-            let tokens = state.tokens().filter(good).count();
-            Ok((events, Killed { tasks, tokens }))
+            let events = state.kill(&kill.selector, &kill.by, kill.why.as_deref());
+            Ok((events, Killed::of(state, &kill.selector, now)))
         })
         .await
     }

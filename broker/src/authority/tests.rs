@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::event::Refused as NotAllowed;
+use crate::event::{Owner, Refused as NotAllowed};
 use crate::id::{CallId, RANDOM_BYTES};
 use crate::ledger::{AppendError, Cause, Head, MemoryLedger, ReadError, Record, Snapshot, Turn};
 use crate::ledger::{Settings, SqliteLedger, Subscription};
+use crate::state::Selector;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

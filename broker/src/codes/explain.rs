@@ -4,7 +4,7 @@ use super::ALL;
 use crate::text::nearest;
 
 /// Each file holds sections that start with `# CODE title`.
-const AREAS: [&str; 7] = [
+const AREAS: [&str; 8] = [
     include_str!("denied.md"),
     include_str!("grant.md"),
     include_str!("rules.md"),

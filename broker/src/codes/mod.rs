@@ -276,6 +276,8 @@ codes! {
     WORKER_DIED = "C0104";
     /// The ledger cannot be opened, read or written.
     LEDGER = "C0105";
+    /// The signing keys cannot be used.
+    KEYS = "C0106";
     /// The command line makes no sense.
     USAGE = "U0101";
     /// The file of credentials is open to others or cannot be read.

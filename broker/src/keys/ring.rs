@@ -195,6 +195,11 @@ impl KeyRing {
         self.current.iter().chain(&self.next).map(|key| key.generation)
     }
 
+    /// Returns the number of a key that may still be checked.
+    pub fn generation_of(&self, kid: Thumbprint) -> Option<u32> {
+        self.find(kid).map(|key| key.generation)
+    }
+
     fn find(&self, kid: Thumbprint) -> Option<&RingKey> {
         let retiring = self.retiring.iter().map(|retiring| &retiring.key);
         let mut keys = self.current.iter().chain(&self.next).chain(retiring);

@@ -15,6 +15,7 @@ pub use task::{Lease, LeasePhase, Phase, Task, Token};
 use crate::clock::UnixMillis;
 use crate::event::{Event, HostEnd, LeaseIntended, TaskEnd, TaskStarted, TokenMinted};
 use crate::id::{HostId, LeaseId, TaskId};
+use crate::keys::{KeyRing, Purpose};
 use crate::process::Process;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,8 @@ pub struct State {
     tokens: BTreeMap<String, Token>,
     /// The same tokens by when they expire, to forget them in order.
     expiring: BTreeSet<(UnixMillis, String)>,
+    /// The signing keys, by what they sign.
+    keys: BTreeMap<Purpose, KeyRing>,
 }
 
 impl State {
@@ -59,6 +62,10 @@ impl State {
             }
             Event::LeaseRevoked { lease } => self.lease_revoked(lease),
             Event::TokenMinted(minted) => self.token_minted(minted),
+            Event::KeysChanged { purpose, change } => {
+                let ring = self.keys.entry(*purpose).or_insert_with(|| KeyRing::new(*purpose));
+                ring.apply(change, at);
+            }
             Event::TokenRevoked { jti, .. } => {
                 if let Some(token) = self.tokens.get_mut(jti) {
                     token.revoked = true;
@@ -93,6 +100,11 @@ impl State {
     /// Returns one of them.
     pub fn host(&self, host: &HostId) -> Option<&Process> {
         self.hosts.get(host)
+    }
+
+    /// Returns the keys of one purpose.
+    pub fn keys(&self, purpose: Purpose) -> KeyRing {
+        self.keys.get(&purpose).cloned().unwrap_or_else(|| KeyRing::new(purpose))
     }
 
     /// Returns one task, if it is live or something still hangs on it.

@@ -1,0 +1,123 @@
+//! What the requests of a task carry: tokens of our own, and credentials of the operator.
+
+use super::Names;
+use crate::cli::Operator;
+use crate::places::Places;
+use anyhow::{Context, Result};
+use std::sync::Arc;
+use writ_broker::authority::{Authority, Bearer, Issuer, Leases, Presented, Request, Tokens, Use};
+use writ_broker::diagnostic::Severity;
+use writ_broker::grant::{CredentialGrant, CredentialKind, Placement};
+use writ_broker::keys::KeyFiles;
+use writ_broker::providers::config::CredentialsFile;
+use writ_broker::providers::{Material, Providers, Surroundings};
+use writ_broker::{Grant, codes};
+use writ_runtime::authority::CredentialAsk;
+use writ_runtime::injection::Injection;
+use writ_runtime::secret::Secret;
+use writ_runtime::wire::Fault;
+
+/// Where credentials come from on this machine.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    issuer: Option<Issuer>,
+    providers: Option<Arc<Providers>>,
+}
+
+impl Sources {
+    /// Reads what the operator says. Nothing is opened that the grant does not need.
+    pub(crate) fn of(operator: &Operator, places: &Places, grant: &Grant) -> Result<Self> {
+        let any = |fits: fn(CredentialKind) -> bool| {
+            grant.credentials.iter().any(|credential| fits(credential.kind))
+        };
+        let issuer = match &operator.issuer {
+            Some(url) if any(|kind| kind == CredentialKind::Jwt) => {
+                let files = KeyFiles::open(&places.keys());
+                let files = files.map_err(|error| Fault::new(codes::KEYS, error.to_string()))?;
+                Some(Issuer { url: url.clone(), files: Arc::new(files) })
+            }
+            _ => None,
+        };
+        let providers = match &operator.credentials {
+            Some(file) if any(|kind| kind != CredentialKind::Jwt) => {
+                let file = CredentialsFile::read(file)?;
+                let parsed = file.parse();
+                crate::output::diagnostics(&parsed.report);
+                let credentials = parsed.credentials;
+                let sound = parsed.report.count(Severity::Error) == 0;
+                let credentials = credentials.filter(|_| sound);
+                let credentials = credentials.context("the credentials file has errors")?;
+                let environment = Surroundings::new(|name| std::env::var_os(name));
+                Some(Arc::new(Providers::new(credentials, environment)))
+            }
+            _ => None,
+        };
+        Ok(Self { issuer, providers })
+    }
+
+    /// Returns who gives and revokes the operator's credentials.
+    pub(crate) fn providers(&self) -> Option<&Arc<Providers>> {
+        self.providers.as_ref()
+    }
+}
+
+/// The credentials of one task.
+pub(crate) struct Credentials {
+    grant: Vec<CredentialGrant>,
+    tokens: Option<Tokens>,
+    leases: Option<Leases>,
+}
+
+impl Credentials {
+    /// Makes and leases nothing yet.
+    pub(crate) fn new(
+        authority: &Arc<Authority>,
+        sources: &Sources,
+        grant: &Grant,
+        bearer: Bearer,
+    ) -> Self {
+        let task = bearer.task.clone();
+        let leases = sources.providers.clone();
+        let leases = leases.map(|given| Leases::new(Arc::clone(authority), given, task));
+        let tokens = sources.issuer.clone();
+        let tokens = tokens.map(|issuer| Tokens::new(Arc::clone(authority), issuer, bearer));
+        Self { grant: grant.credentials.clone(), tokens, leases }
+    }
+
+    /// Gives what one request carries, or says why it cannot be had.
+    pub(crate) async fn inject(&self, ask: &CredentialAsk) -> Result<Injection, String> {
+        let named = |grant: &&CredentialGrant| grant.name == ask.credential;
+        let grant = self.grant.iter().find(named).ok_or("the grant has no such credential")?;
+        let (secret, proof) = match grant.kind {
+            CredentialKind::Jwt => self.token(grant, ask).await?,
+            _ => (self.lease(grant, ask).await?, None),
+        };
+        Injection::place(&grant.place, secret, proof).map_err(|error| error.to_string())
+    }
+
+    async fn token(
+        &self,
+        grant: &CredentialGrant,
+        ask: &CredentialAsk,
+    ) -> Result<(Secret, Option<Secret>), String> {
+        let tokens = self.tokens.as_ref();
+        let tokens = tokens.ok_or("no issuer is named; `--issuer URL` does that")?;
+        let url = ask.request.url();
+        let nonce = ask.nonce.as_ref().map(writ_runtime::authority::Nonce::as_str);
+        let request = Request { method: &ask.request.method, url: &url, nonce };
+        let presented = tokens.present(grant, request).await;
+        let Presented { token, proof } = presented.map_err(|error| error.to_string())?;
+        let proof = proof.map(|proof| Secret::new(proof.expose()));
+        Ok((Secret::new(token.expose()), proof))
+    }
+
+    async fn lease(&self, grant: &CredentialGrant, ask: &CredentialAsk) -> Result<Secret, String> {
+        let leases = self.leases.as_ref();
+        let leases = leases.ok_or("no file says where it comes from; `--credentials FILE` does")?;
+        let material = leases.obtain(grant, Use::Request(&ask.request)).await;
+        match material.map_err(|error| error.to_string())? {
+            Material::Bearer(secret) | Material::Value(secret) => Ok(Secret::new(secret.expose())),
+            Material::Login { .. } => Err("a login does not go into a request".to_owned()),
+        }
+    }
+}
