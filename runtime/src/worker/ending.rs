@@ -1,5 +1,6 @@
 //! From the error that ended a guest to the outcome that a person reads.
 
+use super::host::OverLimit;
 use super::host::files::OverDisk;
 use crate::outcome::{LimitName, Outcome};
 use crate::record::clipped;
@@ -44,6 +45,9 @@ pub(crate) fn ending(error: &wasmtime::Error) -> Outcome {
     }
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         return Outcome::OverLimit { limit: LimitName::Handles };
+    }
+    if let Some(OverLimit(limit)) = error.downcast_ref() {
+        return Outcome::OverLimit { limit: *limit };
     }
     if error.downcast_ref::<OverDisk>().is_some() {
         return Outcome::OverLimit { limit: LimitName::Disk };

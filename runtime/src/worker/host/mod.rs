@@ -10,10 +10,12 @@ pub mod http;
 mod http_body;
 mod http_error;
 mod linker;
+mod over;
 mod refuse;
 pub mod sockets;
 
 pub use linker::{GuestView, add_to_linker};
+pub(crate) use over::OverLimit;
 
 #[cfg(test)]
 mod guest_tests;

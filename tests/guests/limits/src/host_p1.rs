@@ -33,6 +33,25 @@ pub(crate) fn hostcall(bytes: usize) -> String {
     }
 }
 
+/// Waits for so many clocks at once, none of which has long to go.
+#[expect(unsafe_code, reason = "wasip1 reads and fills arrays behind pointers")]
+pub(crate) fn poll(count: usize) -> String {
+    let clock = wasip1::SubscriptionClock {
+        id: wasip1::CLOCKID_MONOTONIC,
+        timeout: 1,
+        precision: 0,
+        flags: 0,
+    };
+    let u = wasip1::SubscriptionU { tag: 0, u: wasip1::SubscriptionUU { clock } };
+    let subscriptions = vec![wasip1::Subscription { userdata: 0, u }; count];
+    let mut events = Vec::with_capacity(count);
+    // SAFETY: there are so many subscriptions, and room for as many events.
+    match unsafe { wasip1::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), count) } {
+        Ok(happened) => format!("ok {happened} clocks rang"),
+        Err(error) => format!("refused: {error}"),
+    }
+}
+
 /// There are no headers here.
 pub(crate) fn headers(_: usize) -> String {
     "refused: wasip1 has no HTTP".to_owned()

@@ -27,6 +27,11 @@ pub(crate) fn hostcall(bytes: usize) -> String {
     }
 }
 
+/// There is no such call here.
+pub(crate) fn poll(_: usize) -> String {
+    "refused: wasip2 polls what it holds".to_owned()
+}
+
 /// Collects headers of so many bytes in all.
 pub(crate) fn headers(bytes: usize) -> String {
     let fields = Fields::new();

@@ -4,6 +4,7 @@
 //! Built for wasip2 and for wasip1.
 
 mod cpu;
+mod files;
 mod memory;
 mod output;
 
@@ -43,6 +44,8 @@ fn run(words: &[&str]) -> Option<String> {
         ["random", bytes] => host::random(bytes.parse().ok()?),
         ["handles", count] => host::handles(count.parse().ok()?),
         ["hostcall", bytes] => host::hostcall(bytes.parse().ok()?),
+        ["read", bytes] => files::read(bytes.parse().ok()?),
+        ["poll", count] => host::poll(count.parse().ok()?),
         ["headers", bytes] => host::headers(bytes.parse().ok()?),
         ["exit", code] => std::process::exit(code.parse().ok()?),
         ["trap"] => memory::trap(),

@@ -34,6 +34,7 @@ const ACCES: i32 = 2;
 const BADF: i32 = 8;
 const DQUOT: i32 = 19;
 const IO: i32 = 29;
+const NOMEM: i32 = 48;
 const NOTDIR: i32 = 54;
 const ROFS: i32 = 69;
 const PERM: i32 = 63;
@@ -250,7 +251,7 @@ fn kernel_errno(error: Errno) -> i32 {
         Errno::NAMETOOLONG => 37,
         Errno::NFILE => 41,
         Errno::NOENT => 44,
-        Errno::NOMEM => 48,
+        Errno::NOMEM => NOMEM,
         Errno::NOSPC => 51,
         Errno::NOTDIR => NOTDIR,
         Errno::NOTEMPTY => 55,

@@ -7,7 +7,9 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as inner, WasiSnapshotPrevi
 use wiggle::GuestMemory;
 use writ_broker::FileOp::{self, Read, Write};
 
-use super::{Allowed, P1Guard, P1View, glance, links};
+use super::{Allowed, NOMEM, P1Guard, P1View, glance, links};
+use crate::outcome::LimitName;
+use crate::worker::host::over::OverLimit;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
@@ -63,6 +65,7 @@ macro_rules! guarded {
                     wasi.set_hostcall_fuel(fuel);
                     let mut guest = GuestMemory::Unshared(&mut *memory);
                     let errno = inner::$name(wasi, &mut guest, $($arg),*).await?;
+                    check_hostcall(errno)?;
                     let heard: fn(&mut P1Guard, &[u8], _, i32, $($ty),*) -> i32 = $heard;
                     let seen = heard(guard, memory, call, errno, $($arg),*);
                     guard.check_disk()?;
@@ -84,6 +87,7 @@ pub fn add_to_linker<T: Send + 'static>(
     shadow_links(linker, get)?;
     shadow_descriptors(linker, get)?;
     shadow_writes(linker, get)?;
+    shadow_reads(linker, get)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -224,6 +228,31 @@ fn shadow_writes<T: Send + 'static>(
         |guard, memory, fd, list, len, _, _| guard.ask_room(fd, length(memory, list, len)),
         |guard, memory, (), errno, fd, _, _, _, out| wrote(guard, memory, errno, fd, out));
     Ok(())
+}
+
+/// There is nothing to decide here. A call that takes too much at once is the guest's last, though.
+fn shadow_reads<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> P1View<'_>,
+) -> wasmtime::Result<()> {
+    guarded!(linker, get, fd_read(fd: i32, list: i32, len: i32, out: i32),
+        |_, _, _, _, _, _| Ok(()),
+        |_, _, (), errno, _, _, _, _| errno);
+    guarded!(linker, get, fd_pread(fd: i32, list: i32, len: i32, offset: i64, out: i32),
+        |_, _, _, _, _, _, _| Ok(()),
+        |_, _, (), errno, _, _, _, _, _| errno);
+    guarded!(linker, get, poll_oneoff(subs: i32, events: i32, count: i32, out: i32),
+        |_, _, _, _, _, _| Ok(()),
+        |_, _, (), errno, _, _, _, _| errno);
+    Ok(())
+}
+
+/// Ends a guest that passes more in one call than it may.
+///
+/// Wasmtime says so by `nomem`. The kernel says it of a path when the machine has no memory left; that
+/// guest would not have come far either.
+fn check_hostcall(errno: i32) -> Result<(), OverLimit> {
+    if errno == NOMEM { Err(OverLimit(LimitName::HostcallBytes)) } else { Ok(()) }
 }
 
 /// Returns the length of the buffer that wasmtime writes: the first that is not empty.
