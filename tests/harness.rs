@@ -105,6 +105,16 @@ impl Writ {
         self
     }
 
+    /// Lets it and its workers have no more than so many descriptors each. To be said last.
+    pub(crate) fn descriptors(mut self, most: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\""));
+        shell.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.command = shell;
+        self
+    }
+
     /// Starts it and returns at once; its input is a pipe to which nothing was written.
     pub(crate) fn start(mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -186,14 +186,48 @@ fn memories_that_together_are_too_large() {
 fn handles() {
     over(&run("limits", "handles=50", &["handles", "100"]), "handles");
     ok(&run("limits", "handles=300", &["handles", "100"]));
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "x").unwrap();
+    let folder = a_file();
     let open = |limit| {
         let run = Writ::run(&guest("limits-p1")).read(folder.path(), "/");
         run.args(&["--limit", limit, "--", "handles", "100"]).json()
     };
     over(&open("handles=50"), "handles");
     ok(&open("handles=200"));
+}
+
+/// A place with a file to open.
+fn a_file() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "x").unwrap();
+    folder
+}
+
+/// A core module's directory is held twice, and is one handle all the same.
+#[test]
+fn handles_on_directories() {
+    let folder = a_file();
+    let open = |count| {
+        let run = Writ::run(&guest("limits-p1")).read(folder.path(), "/");
+        run.args(&["--limit", "handles=2000", "--", "open", "/", count]).json()
+    };
+    over(&open("2001"), "handles");
+    ok(&open("1900"));
+}
+
+/// The grant allows more than the machine lets a process have.
+#[test]
+fn handles_that_the_machine_does_not_have() {
+    let folder = a_file();
+    for fixture in ["limits", "limits-p1"] {
+        for path in ["/file", "/"] {
+            let open = |count| {
+                let run = Writ::run(&guest(fixture)).read(folder.path(), "/");
+                run.args(&["--", "open", path, count]).descriptors(100).json()
+            };
+            over(&open("1000"), "handles");
+            ok(&open("20"));
+        }
+    }
 }
 
 #[test]

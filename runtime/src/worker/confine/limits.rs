@@ -10,6 +10,9 @@ use writ_broker::Limits;
 /// refusal from the first wall.
 const WORKER_OVERHEAD: u64 = 192 * 1024 * 1024;
 
+/// Descriptors that one handle may take: a core module's directory is held twice.
+const PER_HANDLE: u64 = 2;
+
 /// Descriptors beside the guest's handles: two sockets, the directories, the runtime's own.
 ///
 /// Too few and a guest meets an I/O error before it meets the bound of its grant.
@@ -28,9 +31,10 @@ pub(super) fn apply(limits: &Limits) -> Layer {
     let seconds = limits.cpu_ms.div_ceil(1000) + 1;
     let tables = limits.instances.saturating_mul(limits.table_elements).saturating_mul(ELEMENT);
     let data = limits.memory.saturating_add(tables).saturating_add(WORKER_OVERHEAD);
+    let descriptors = limits.handles.saturating_mul(PER_HANDLE).saturating_add(OWN_DESCRIPTORS);
     let wanted = [
         (Resource::Core, 0),
-        (Resource::Nofile, limits.handles.saturating_add(OWN_DESCRIPTORS)),
+        (Resource::Nofile, descriptors),
         (Resource::Stack, STACK),
         (Resource::Data, data),
         (Resource::Cpu, seconds),

@@ -43,6 +43,7 @@ fn run(words: &[&str]) -> Option<String> {
         ["stderr", bytes] => output::stderr(bytes.parse().ok()?),
         ["random", bytes] => host::random(bytes.parse().ok()?),
         ["handles", count] => host::handles(count.parse().ok()?),
+        ["open", path, count] => files::open(path, count.parse().ok()?),
         ["hostcall", bytes] => host::hostcall(bytes.parse().ok()?),
         ["read", bytes] => files::read(bytes.parse().ok()?),
         ["poll", count] => host::poll(count.parse().ok()?),

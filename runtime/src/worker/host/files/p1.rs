@@ -34,6 +34,7 @@ const ACCES: i32 = 2;
 const BADF: i32 = 8;
 const DQUOT: i32 = 19;
 const IO: i32 = 29;
+const MFILE: i32 = 33;
 const NOMEM: i32 = 48;
 const NOTDIR: i32 = 54;
 const ROFS: i32 = 69;
@@ -246,7 +247,7 @@ fn kernel_errno(error: Errno) -> i32 {
         Errno::INVAL => 28,
         Errno::ISDIR => 31,
         Errno::LOOP => 32,
-        Errno::MFILE => 33,
+        Errno::MFILE => MFILE,
         Errno::MLINK => 34,
         Errno::NAMETOOLONG => 37,
         Errno::NFILE => 41,

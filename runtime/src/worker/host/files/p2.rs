@@ -1,6 +1,7 @@
 //! The guard for components: `wasi:filesystem@0.2`, with wasmtime behind it.
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::OpenMode;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystemCtx, WasiFilesystemCtxView};
@@ -12,6 +13,8 @@ use super::disk::{CountedStream, OverDisk};
 use super::guard::{FilesGuard, Node, Refused};
 use super::links::{self, LinkError};
 use super::open::{Kind, OpenError, Wish, glance, open};
+use crate::outcome::LimitName;
+use crate::worker::host::over::{OverLimit, check_descriptors};
 
 mod host;
 
@@ -56,6 +59,22 @@ impl From<OverDisk> for FsError {
     }
 }
 
+/// Returns an ordinary error of the kernel's as the guest sees it, if it lives to see it.
+fn kernel_error(errno: Errno) -> FsError {
+    match errno {
+        Errno::MFILE => FsError::trap(OverLimit(LimitName::Handles)),
+        errno => types::ErrorCode::from(std::io::Error::from(errno)).into(),
+    }
+}
+
+/// Ends the guest if what wasmtime says nothing about was a bound.
+fn explained(error: FsError) -> FsError {
+    match error.downcast_ref() {
+        Some(types::ErrorCode::Io) => check_descriptors().map_or_else(FsError::trap, |()| error),
+        _ => error,
+    }
+}
+
 impl FilesView<'_> {
     fn inner(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView { ctx: self.ctx, table: self.table }
@@ -92,7 +111,7 @@ impl FilesView<'_> {
             Some(NotPermitted | Access | ReadOnly) => {
                 self.guard.inner_said(&at.dir.dir, &at.node, path, follow).into()
             }
-            _ => error,
+            _ => explained(error),
         })
     }
 
@@ -126,7 +145,7 @@ impl FilesView<'_> {
             OpenError::Special(kind) => self.guard.special(node, path, kind).into(),
             OpenError::Errno(errno) => match self.guard.kernel_said(node, path, errno) {
                 Some(refused) => refused.into(),
-                None => types::ErrorCode::from(std::io::Error::from(errno)).into(),
+                None => kernel_error(errno),
             },
         }
     }
@@ -134,7 +153,7 @@ impl FilesView<'_> {
     fn not_linked(&self, error: LinkError, at: &Asked, path: &str) -> FsError {
         match self.guard.not_linked(&at.node, path, error) {
             Ok(refused) => refused.into(),
-            Err(errno) => types::ErrorCode::from(std::io::Error::from(errno)).into(),
+            Err(errno) => kernel_error(errno),
         }
     }
 

@@ -7,9 +7,9 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as inner, WasiSnapshotPrevi
 use wiggle::GuestMemory;
 use writ_broker::FileOp::{self, Read, Write};
 
-use super::{Allowed, NOMEM, P1Guard, P1View, glance, links};
+use super::{Allowed, IO, MFILE, NOMEM, P1Guard, P1View, glance, links};
 use crate::outcome::LimitName;
-use crate::worker::host::over::OverLimit;
+use crate::worker::host::over::{OverLimit, check_descriptors};
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
@@ -59,6 +59,7 @@ macro_rules! guarded {
                         Ok(call) => call,
                         Err(errno) => {
                             guard.check_disk()?;
+                            check_handles(errno)?;
                             return Ok(errno);
                         }
                     };
@@ -66,6 +67,7 @@ macro_rules! guarded {
                     let mut guest = GuestMemory::Unshared(&mut *memory);
                     let errno = inner::$name(wasi, &mut guest, $($arg),*).await?;
                     check_hostcall(errno)?;
+                    check_handles(errno)?;
                     let heard: fn(&mut P1Guard, &[u8], _, i32, $($ty),*) -> i32 = $heard;
                     let seen = heard(guard, memory, call, errno, $($arg),*);
                     guard.check_disk()?;
@@ -241,6 +243,9 @@ fn shadow_reads<T: Send + 'static>(
     guarded!(linker, get, fd_pread(fd: i32, list: i32, len: i32, offset: i64, out: i32),
         |_, _, _, _, _, _, _| Ok(()),
         |_, _, (), errno, _, _, _, _, _| errno);
+    guarded!(linker, get, fd_readdir(fd: i32, buf: i32, len: i32, cookie: i64, out: i32),
+        |_, _, _, _, _, _, _| Ok(()),
+        |_, _, (), errno, _, _, _, _, _| errno);
     guarded!(linker, get, poll_oneoff(subs: i32, events: i32, count: i32, out: i32),
         |_, _, _, _, _, _| Ok(()),
         |_, _, (), errno, _, _, _, _| errno);
@@ -253,6 +258,11 @@ fn shadow_reads<T: Send + 'static>(
 /// guest would not have come far either.
 fn check_hostcall(errno: i32) -> Result<(), OverLimit> {
     if errno == NOMEM { Err(OverLimit(LimitName::HostcallBytes)) } else { Ok(()) }
+}
+
+/// Ends a guest that used up its descriptors.
+fn check_handles(errno: i32) -> Result<(), OverLimit> {
+    if matches!(errno, IO | MFILE) { check_descriptors() } else { Ok(()) }
 }
 
 /// Returns the length of the buffer that wasmtime writes: the first that is not empty.

@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 use writ_broker::FileOp;
 
-use super::{FilesView, Node, Wish, links};
+use super::{FilesView, Node, Wish, explained, links};
 
 type Fd = Resource<Descriptor>;
 
@@ -237,7 +237,7 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
-        self.inner().read_directory(fd).await
+        self.inner().read_directory(fd).await.map_err(explained)
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<types::DescriptorStat> {
