@@ -32,7 +32,7 @@ fn the_host_field_is_the_gates() {
     bed.stopped(&[&url, "-H", "host:evil.test"], "D0106", "header host");
     bed.stopped(&[&url, "-H", "Host:honest.test"], "D0106", "header host");
     let pseudo = bed.ask(&[&url, "-H", ":authority:evil.test"]);
-    pseudo.denied(&[]).failed("error header invalid-syntax");
+    pseudo.denied(&[("D0106", "header :authority")]).failed("error header invalid-syntax");
     assert!(bed.server.seen().is_empty());
     bed.still_works();
     let host = format!("honest.test:{}", bed.server.port());

@@ -97,29 +97,31 @@ fn user_information_is_no_host() {
     bed.still_works();
 }
 
-/// The setters of `wasi:http` refuse these, so no ask is ever made: there is nothing to decide on.
+/// The setters of `wasi:http` refuse these, so no ask is ever made. That stands in the record as well.
 #[test]
 fn control_characters_make_no_request() {
     let bed = Bed::new();
     let url = bed.url("/hello");
-    let attempts: [&[&str]; 8] = [
-        &[&url, "--authority", r"honest.test\x00.evil.test"],
-        &[&url, "--authority", r"honest.test\r\nhost: evil.test"],
-        &[&url, "--authority", r"honest.test\t"],
-        &[&url, "--path", r"/hello\r\nx-smuggled: 1"],
-        &[&url, "--path", r"/hello\x00"],
-        &[&url, "--path", r"/hello HTTP/1.1\r\n\r\nGET /smuggled"],
-        &[&url, "--method", r"GET /smuggled HTTP/1.1\r\n\r\nGET"],
-        &[&url, "-H", r"x-a:1\r\nx-smuggled: 1"],
+    let attempts = [
+        ("--authority", r"honest.test\x00.evil.test", "D0105", "authority honest.test\0.evil.test"),
+        (
+            "--authority",
+            r"honest.test\r\nhost: evil.test",
+            "D0105",
+            "authority honest.test\r\nhost: evil.test",
+        ),
+        ("--authority", r"honest.test\t", "D0105", "authority honest.test\t"),
+        ("--path", r"/hello\r\nx-smuggled: 1", "D0105", "path /hello\r\nx-smuggled: 1"),
+        ("--path", r"/hello\x00", "D0105", "path /hello\0"),
+        ("--path", r"/a HTTP/1.1\r\n\r\nGET /b", "D0105", "path /a HTTP/1.1\r\n\r\nGET /b"),
+        ("--method", r"GET /b HTTP/1.1\r\n\r\nGET", "D0103", "method GET /b HTTP/1.1\r\n\r\nGET"),
+        ("--scheme", r"http:\r\n", "D0107", "scheme http:\r\n"),
+        ("-H", r"x-a:1\r\nx-smuggled: 1", "D0106", "header x-a"),
+        ("-H", r"x\x00a:1", "D0106", "header x\0a"),
     ];
-    for words in attempts {
-        let verdict = bed.ask(words);
-        verdict.denied(&[]);
-        assert_ne!(verdict.report["exit_code"], 0, "{verdict:#?}");
-        assert_eq!(verdict.allowed(), [""; 0], "{verdict:#?}");
+    for (flag, value, code, target) in attempts {
+        bed.stopped(&[&url, flag, value], code, target);
     }
-    assert_eq!(bed.dns.queries(), []);
-    assert!(bed.server.seen().is_empty());
     bed.still_works();
 }
 

@@ -88,17 +88,15 @@ fn an_upstream_cannot_switch_protocols() {
 fn a_target_without_a_host_or_path_form_is_not_sent() {
     let bed = Bed::new();
     let url = bed.url("/hello");
-    let attempts: [&[&str]; 3] = [
-        &[&url, "--no-authority"],
-        &[&url, "--authority", ""],
-        &[&url, "--path", "http://evil.test/"],
+    let attempts: [(&[&str], &str); 4] = [
+        (&[&url, "--no-authority"], "GET http:///hello"),
+        (&[&url, "--authority", ""], "authority "),
+        (&[&url, "--path", "http://evil.test/"], "path http://evil.test/"),
+        (&[&url, "--path", "*", "--method", "OPTIONS"], "path *"),
     ];
-    for words in attempts {
-        let verdict = bed.ask(words);
-        assert_ne!(verdict.report["exit_code"], 0, "{verdict:#?}");
-        assert_eq!(verdict.allowed(), [""; 0], "{verdict:#?}");
+    for (words, target) in attempts {
+        bed.stopped(words, "D0105", target);
     }
-    assert_eq!(bed.dns.queries(), []);
     bed.still_works();
 }
 

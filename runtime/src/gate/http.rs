@@ -20,7 +20,7 @@ use hyper::body::{Body as _, Incoming};
 use std::sync::Arc;
 use writ_broker::ask::Scheme;
 use writ_broker::grant::HttpAllowed;
-use writ_broker::{Decision, HttpAsk};
+use writ_broker::{Decision, HttpAsk, codes};
 
 /// What the lines around a header section cost: the version, the status, line ends.
 const LINE_BYTES: u64 = 16;
@@ -101,7 +101,10 @@ impl Outgoing {
         let path = PathAndQuery::try_from(ask.path.as_sent())
             .ok()
             .filter(|path| path.as_str() == ask.path.as_sent())
-            .ok_or(Failure::Upstream(ErrorCase::HttpRequestUriInvalid))?;
+            .ok_or_else(|| {
+                let reason = "the path cannot be sent as it was decided on";
+                link.meter.refuse(refusal("http", codes::AMBIGUOUS, target.to_owned(), reason))
+            })?;
         let credential = injector.map(|injector| injector.credential().clone());
         let origin = Origin { scheme: ask.scheme, authority: ask.authority, credential };
         Ok(Self { method: head.method, path, headers: fields, origin })

@@ -8,6 +8,9 @@
 //! name; an address that is refused or a name that leads nowhere is a second record. A connection that waits
 //! in the task's pool takes the place of resolving and dialling; nothing takes the place of deciding and
 //! recording.
+//!
+//! What HTTP cannot carry at all (a line break or null byte in a host, path, method or header, a request
+//! without a host) never arrives here: the worker refuses it, and its record comes from there.
 
 mod body;
 mod check;

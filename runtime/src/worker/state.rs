@@ -5,7 +5,7 @@ use super::host::egress::EgressClient;
 use super::host::files::p1::{P1Guard, P1View};
 use super::host::files::p2::FilesView;
 use super::host::files::{DiskBudget, FilesGuard};
-use super::host::http::{self, GuestHttp};
+use super::host::http::{self, GuestHttp, HttpView};
 use super::host::sockets::{GuestSockets, SocketsView};
 use super::meter::Meter;
 use super::outbox::Outbox;
@@ -19,7 +19,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+use wasmtime_wasi_http::WasiHttpCtx;
 use writ_broker::Limits;
 use writ_broker::grant::Access;
 
@@ -71,8 +71,8 @@ impl GuestView for ComponentState {
         FilesView { ctx, table: &mut self.table, guard: &mut self.guard }
     }
 
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    fn http(&mut self) -> HttpView<'_> {
+        HttpView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
     }
 
     fn sockets(&mut self) -> SocketsView<'_> {

@@ -19,14 +19,14 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+use wasmtime_wasi_http::WasiHttpCtx;
 use writ_broker::Limits;
 
 use super::egress::EgressClient;
 use super::files::p1::{self, P1Guard, P1View};
 use super::files::p2::FilesView;
 use super::files::{DiskBudget, FilesGuard};
-use super::http::GuestHttp;
+use super::http::{GuestHttp, HttpView};
 use super::sockets::{GuestSockets, SocketsView};
 use super::test_support::{GateBody, gate, kept};
 use super::{GuestView, add_to_linker};
@@ -54,8 +54,8 @@ impl GuestView for State {
         FilesView { ctx: self.wasi.filesystem(), table: &mut self.table, guard: &mut self.files }
     }
 
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
+    fn http(&mut self) -> HttpView<'_> {
+        HttpView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
     }
 
     fn sockets(&mut self) -> SocketsView<'_> {

@@ -1,9 +1,9 @@
 //! The guest's `wasi:http`: every request goes to the gate as it was made.
 //!
 //! The gate decides and records each request, so nothing here looks at hosts, paths or ordinary
-//! fields. Two things never reach it and are refused and recorded here: fields that concern the
-//! connection (HTTP/2 cannot carry them) and `CONNECT` (on the egress socket it would ask for a TCP
-//! connection).
+//! fields. Some things never reach it and are refused and recorded here: fields that concern the
+//! connection (HTTP/2 cannot carry them), `CONNECT` (on the egress socket it would ask for a TCP
+//! connection), and what is no HTTP at all.
 
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderName, Method, Request, Response, Uri};
@@ -11,18 +11,21 @@ use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::p2::bindings;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx,
     WasiHttpCtxView, WasiHttpHooks,
 };
-use writ_broker::{Limits, codes};
+use writ_broker::{Code, Limits, codes};
 
+use super::GuestView;
 use super::egress::EgressClient;
 use super::http_body::{TimedBody, begun, strip};
 use super::refuse::{never, refuse};
 use crate::record::Recorder;
+
+mod setters;
 
 /// How much longer the worker waits than the gate, which holds the exchange to the grant's time and
 /// says so. Without it the guest would often see a time-out of its own before the task is ended, and
@@ -32,14 +35,32 @@ const GRACE: Duration = Duration::from_secs(1);
 type Processed = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Exchange = Box<dyn Future<Output = Result<(Response<WasiBody>, Processed), Error>> + Send>;
 
+/// One store's `wasi:http`, borrowed for one call.
+pub struct HttpView<'a> {
+    /// Wasmtime's own state.
+    pub ctx: &'a mut WasiHttpCtx,
+    /// The way to the gate.
+    pub hooks: &'a mut GuestHttp,
+    /// The store's handles.
+    pub table: &'a mut ResourceTable,
+}
+
+impl HttpView<'_> {
+    fn inner(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: self.ctx, hooks: self.hooks, table: self.table }
+    }
+}
+
 /// Adds `wasi:http` (outgoing only) to a linker.
-pub fn add_to_linker<T: 'static>(
-    linker: &mut Linker<T>,
-    get: fn(&mut T) -> WasiHttpCtxView<'_>,
-) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: GuestView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    fn get<T: GuestView>(state: &mut T) -> WasiHttpCtxView<'_> {
+        let HttpView { ctx, hooks, table } = state.http();
+        WasiHttpCtxView { ctx, hooks, table }
+    }
     let options = bindings::LinkOptions::default();
     bindings::http::outgoing_handler::add_to_linker::<T, WasiHttp>(linker, get)?;
-    bindings::http::types::add_to_linker::<T, WasiHttp>(linker, &(&options).into(), get)
+    bindings::http::types::add_to_linker::<T, WasiHttp>(linker, &(&options).into(), get)?;
+    setters::shadow(linker)
 }
 
 /// Returns the state of `wasi:http` for one store, with the grant's bound on header fields.
@@ -67,6 +88,11 @@ impl GuestHttp {
             longest: Duration::from_millis(limits.http_ms).saturating_add(GRACE),
         }
     }
+
+    /// Records what no grant could allow.
+    fn refuse(&self, code: Code, target: String, reason: &str) {
+        refuse(self.recorder.as_ref(), never(code, "http", target, reason));
+    }
 }
 
 impl std::fmt::Debug for GuestHttp {
@@ -83,8 +109,7 @@ impl WasiHttpHooks for GuestHttp {
         let forbidden = DEFAULT_FORBIDDEN_HEADERS.contains(name);
         if forbidden {
             let reason = "the field concerns the connection, which belongs to the host";
-            let target = format!("header {name}");
-            refuse(self.recorder.as_ref(), never(codes::HEADER, "http", target, reason));
+            self.refuse(codes::HEADER, format!("header {name}"), reason);
         }
         forbidden
     }
@@ -94,8 +119,7 @@ impl WasiHttpHooks for GuestHttp {
         let known = *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
         if !known {
             let reason = "the scheme is neither http nor https";
-            let target = format!("scheme {scheme}");
-            refuse(self.recorder.as_ref(), never(codes::PORT, "http", target, reason));
+            self.refuse(codes::PORT, format!("scheme {scheme}"), reason);
         }
         known
     }
@@ -113,7 +137,7 @@ impl WasiHttpHooks for GuestHttp {
     ) -> Exchange {
         drop(processed);
         let times = Times::clamp(options, self.longest);
-        let request = checked(request, self.recorder.as_ref());
+        let request = self.checked(request);
         let egress = self.egress.clone();
         Box::new(async move {
             let response = exchange(egress, request?, times).await?;
@@ -165,19 +189,23 @@ impl Times {
     }
 }
 
-/// Refuses what the connection to the gate cannot express, and gives the rest its canonical form.
-fn checked(
-    mut request: Request<WasiBody>,
-    recorder: &dyn Recorder,
-) -> Result<Request<WasiBody>, Error> {
-    if request.method() == Method::CONNECT {
-        let reason = "a request may not become a connection; use a TCP socket";
-        let target = format!("CONNECT {}", request.uri());
-        refuse(recorder, never(codes::PROTOCOL, "http", target, reason));
-        return Err(Error::HttpRequestDenied);
+impl GuestHttp {
+    /// Refuses what the connection to the gate cannot express, and gives the rest its canonical form.
+    fn checked(&self, mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Error> {
+        let target =
+            |request: &Request<WasiBody>| format!("{} {}", request.method(), request.uri());
+        if request.method() == Method::CONNECT {
+            let reason = "a request may not become a connection; use a TCP socket";
+            self.refuse(codes::PROTOCOL, target(&request), reason);
+            return Err(Error::HttpRequestDenied);
+        }
+        let uri = absolute(request.uri());
+        *request.uri_mut() = uri.inspect_err(|_| {
+            let reason = "it has no absolute form, so nobody could decide on it";
+            self.refuse(codes::AMBIGUOUS, target(&request), reason);
+        })?;
+        Ok(request)
     }
-    *request.uri_mut() = absolute(request.uri())?;
-    Ok(request)
 }
 
 /// Returns the absolute form, with the slash that an empty path stands for (RFC 9110 §4.2.3).

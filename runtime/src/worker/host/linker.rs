@@ -5,9 +5,9 @@ use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::bindings::{cli, random};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi_http::WasiHttpCtxView;
 
 use super::files::p2::FilesView;
+use super::http::HttpView;
 use super::sockets::SocketsView;
 use super::{files, http, sockets};
 
@@ -16,7 +16,7 @@ pub trait GuestView: WasiView {
     /// Lends the files.
     fn files(&mut self) -> FilesView<'_>;
     /// Lends `wasi:http`.
-    fn http(&mut self) -> WasiHttpCtxView<'_>;
+    fn http(&mut self) -> HttpView<'_>;
     /// Lends the sockets.
     fn sockets(&mut self) -> SocketsView<'_>;
 }
@@ -38,5 +38,5 @@ pub fn add_to_linker<T: GuestView + 'static>(linker: &mut Linker<T>) -> wasmtime
     cli::terminal_stderr::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     files::p2::add_to_linker(linker, T::files)?;
     sockets::add_to_linker(linker, T::sockets)?;
-    http::add_to_linker(linker, T::http)
+    http::add_to_linker(linker)
 }
