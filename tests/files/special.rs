@@ -35,15 +35,23 @@ fn a_socket_is_not_opened() {
     });
 }
 
-/// Only root can make a device, and only where the file system allows it.
+/// Only root can make a device, and only where the file system allows it. Where the tests must show
+/// something they must not be skipped.
 #[test]
+#[expect(clippy::print_stderr, reason = "what was skipped is said")]
 fn a_device_is_not_opened() {
     each(|bed| {
         let (mode, null) = (Mode::from_raw_mode(0o666), rustix::fs::makedev(1, 3));
         let path = bed.host("out/null");
-        if mknodat(CWD, &path, FileType::CharacterDevice, mode, null).is_ok() {
-            bed.stopped(&["read", "/out/null"], "D0203", "/out/null");
-            bed.stopped(&["write", "/out/null", "x"], "D0203", "/out/null");
+        match mknodat(CWD, &path, FileType::CharacterDevice, mode, null) {
+            Ok(()) => {
+                bed.stopped(&["read", "/out/null"], "D0203", "/out/null");
+                bed.stopped(&["write", "/out/null", "x"], "D0203", "/out/null");
+            }
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "no device can be made: {error}");
+                eprintln!("skipped: no device can be made here: {error}");
+            }
         }
         bed.still_works();
     });
