@@ -1,6 +1,7 @@
 //! `writ check`, `writ explain` and `writ completions`.
 
-use crate::harness::{Ran, Writ, guest};
+use crate::harness::{Ran, Writ, grant, guest};
+use crate::schema;
 use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
@@ -37,20 +38,13 @@ memory = "0"
 /// Sound, and wider than it should be.
 const BROAD: &str = "[task]\nttl = \"3d\"\n";
 
-/// A directory with a grant in it.
-fn grant(text: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("grant.toml"), text).unwrap();
-    folder
-}
-
 fn check(folder: &TempDir, words: &[&str]) -> Ran {
     Writ::new(&["check", "grant.toml"]).args(words).within(folder.path()).done()
 }
 
 fn check_json(folder: &TempDir, words: &[&str]) -> (i32, Value) {
     let ran = check(folder, &[&["--json"], words].concat());
-    (ran.code, serde_json::from_slice(&ran.stdout).unwrap())
+    (ran.code, schema::read(&ran.stdout))
 }
 
 #[test]

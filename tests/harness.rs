@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
 use writ_runtime::supervisor::WorkerProgram;
 
 /// A guest that `scripts/guests` built.
@@ -23,6 +24,13 @@ fn built(folder: &str, name: &str) -> PathBuf {
     let path = root.join(folder).join(format!("{name}.wasm"));
     assert!(path.exists(), "{} is missing; run scripts/{folder} first", path.display());
     path
+}
+
+/// A directory with a file `grant.toml` in it.
+pub(crate) fn grant(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("grant.toml"), text).unwrap();
+    folder
 }
 
 /// The second wall's probe, which cargo builds beside the tests.

@@ -1,6 +1,6 @@
 //! Every object that the program prints for a script is held to the schema that comes with it.
 
-use crate::harness::{Ran, Writ, guest, refused};
+use crate::harness::{Ran, Writ, grant, guest, refused};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::fs;
@@ -81,8 +81,7 @@ fn a_schema_refuses_what_it_does_not_describe() {
 
 #[test]
 fn a_script_is_told_what_is_wrong_with_a_grant() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("grant.toml"), "[task]\nttl = \"1m\"\nporpoise = 1\n").unwrap();
+    let folder = grant("[task]\nttl = \"1m\"\nporpoise = 1\n");
     let run = Writ::run(&guest("hello-p1")).within(folder.path());
     let ran = run.args(&["--grant", "grant.toml"]).done();
     let report = said(&ran);
@@ -154,7 +153,6 @@ fn a_script_is_told_why_a_grant_cannot_be_checked() {
 
 #[test]
 fn every_key_of_a_grant_and_every_kind_of_tool_fits_its_schema() {
-    let folder = tempfile::tempdir().unwrap();
     let text = r#"
         [task]
         ttl = "10m"
@@ -194,7 +192,7 @@ fn every_key_of_a_grant_and_every_kind_of_tool_fits_its_schema() {
         wall = "1500ms"
         disk = "1000"
     "#;
-    fs::write(folder.path().join("grant.toml"), text).unwrap();
+    let folder = grant(text);
     let report = Writ::new(&["check", "grant.toml", "--json"]).within(folder.path()).json();
     for key in ["task", "fs", "http", "tcp", "credential", "env", "limits"] {
         assert!(!report["grant"][key].is_null(), "{key} is not in {report}");
