@@ -16,6 +16,7 @@ mod schema;
 mod second_wall;
 mod sockets;
 mod structure;
+mod tasks;
 mod third_party;
 mod tools;
 mod verdict;

@@ -20,5 +20,6 @@ pub mod record;
 pub mod scrub;
 pub mod secret;
 pub mod supervisor;
+mod tally;
 pub mod wire;
 pub mod worker;

@@ -86,6 +86,8 @@ codes! {
     SOCKET = "D0301";
     /// The task may act no longer.
     NOT_LIVE = "D0401";
+    /// Something that wants out while no call runs.
+    IDLE = "D0402";
     /// The file is not TOML.
     SYNTAX = "G0101";
     /// A key or limit that does not exist.

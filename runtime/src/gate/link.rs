@@ -87,6 +87,17 @@ impl GateLink {
         self.meter.usage()
     }
 
+    /// Lets nothing out and nothing in until [`resume`](Self::resume): no call runs. What was under way
+    /// breaks off where it would go on.
+    pub fn pause(&self) {
+        self.meter.pause(true);
+    }
+
+    /// Lets things out and in: a call begins.
+    pub fn resume(&self) {
+        self.meter.pause(false);
+    }
+
     /// Ends every exchange, tunnel and waiting connection of the task at once.
     pub fn close(&self) {
         self.tasks.close();
@@ -175,10 +186,12 @@ async fn dispatch(link: &Link, mut request: Request<Incoming>) -> Result<Answer,
     let (head, body) = request.into_parts();
     match request::canonical(&head).map_err(|refusal| link.meter.refuse(refusal))? {
         Asked::Http(ask) => {
+            link.meter.during_call("http", &ask)?;
             let response = http::exchange(link, ask, head, body).await?;
             Ok(response.map(Either::Left))
         }
         Asked::Tunnel(ask) => {
+            link.meter.during_call("tcp", &ask.authority)?;
             tunnel::open(link, ask, upgrade).await?;
             Ok(Response::new(Either::Right(Full::default())))
         }

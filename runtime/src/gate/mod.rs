@@ -35,6 +35,7 @@ mod tunnel;
 mod tests;
 
 pub use link::GateLink;
+pub use meter::EgressCount;
 
 use crate::authority::Authority;
 use crate::outcome::LimitName;
@@ -146,6 +147,8 @@ pub struct GateTask {
     pub authority: Arc<dyn Authority>,
     /// Called once when a bound of the task is hit; the task will be ended.
     pub over_limit: Box<dyn Fn(LimitName) + Send + Sync>,
+    /// What the task has used so far, also by workers that are gone.
+    pub count: EgressCount,
 }
 
 /// What a task used on the way out.

@@ -60,18 +60,27 @@ pub(super) enum Ended {
 pub(super) struct Bounds<'a> {
     /// When it ends at the latest, and which bound that is.
     deadline: (Instant, LimitName),
+    /// The CPU time that the worker may have used then, from its start.
+    cpu: Duration,
     grant: &'a Grant,
 }
 
 impl<'a> Bounds<'a> {
-    /// The bounds of a call that begins now, in a task that ends at a deadline.
-    pub(super) fn new(grant: &'a Grant, started: Instant, deadline: Option<Instant>) -> Self {
+    /// The bounds of a call that begins now, in a task that ends at a deadline and whose earlier
+    /// workers have used some of its CPU time.
+    pub(super) fn new(
+        grant: &'a Grant,
+        started: Instant,
+        deadline: Option<Instant>,
+        cpu_spent: Duration,
+    ) -> Self {
+        let cpu = Duration::from_millis(grant.limits.cpu_ms).saturating_sub(cpu_spent);
         let wall = started + Duration::from_millis(grant.limits.wall_ms);
         let deadline = match deadline {
             Some(deadline) if deadline < wall => (deadline, LimitName::Ttl),
             _ => (wall, LimitName::Wall),
         };
-        Self { deadline, grant }
+        Self { deadline, cpu, grant }
     }
 
     fn limits(&self) -> &Limits {
@@ -121,9 +130,7 @@ impl Running {
             },
             Some(limit) = self.over_limit.recv() => return over(limit),
             () = tokio::time::sleep_until(deadline.into()) => return over(name),
-            () = cpu_exhausted(pid, Duration::from_millis(bounds.limits().cpu_ms)) => {
-                return over(LimitName::Cpu);
-            }
+            () = cpu_exhausted(pid, bounds.cpu) => return over(LimitName::Cpu),
             ended = talk => return ended,
         }
         self.cancel(io, bounds, recorder).await

@@ -3,8 +3,10 @@
 mod compile;
 mod conversation;
 mod hearsay;
+mod idle;
 mod report;
 mod running;
+mod spent;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,23 @@
 //! One task: a grant, the worker that holds its guests, and the gate's side of it.
 
 use super::conversation::{Bounds, CallIo, Ended, Gone, Interrupt};
+use super::idle::Idle;
 use super::report::{CallReport, Usage};
 use super::running::Running;
+use super::spent::Spent;
 use super::worker::{Worker, WorkerProgram, lost};
 use crate::authority::Authority;
 use crate::cache::Entry;
 use crate::confinement::Requirement;
-use crate::gate::{Gate, GateTask};
-use crate::outcome::Outcome;
+use crate::gate::{EgressCount, Gate, GateTask};
+use crate::outcome::{LimitName, Outcome};
 use crate::wire::{Arm, ArmedDirectory, Call, Fault, Invoke, ToWorker};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use writ_broker::{Grant, codes};
+use writ_broker::{Grant, Limits, codes};
 
 /// What every task of a host has in common.
 #[derive(Debug, Clone)]
@@ -29,6 +31,9 @@ pub struct TaskSettings {
 }
 
 /// A task. Dropping it kills its worker and cuts its connections.
+///
+/// Its bounds are those of all its calls together, also if a worker ends and another takes its place.
+/// Between two calls its worker may send nothing, and at the task's deadline it is ended.
 pub struct Task {
     settings: TaskSettings,
     grant: Arc<Grant>,
@@ -36,7 +41,9 @@ pub struct Task {
     directories: Vec<OwnedFd>,
     artifacts: OwnedFd,
     deadline: Option<Instant>,
-    running: Option<Running>,
+    spent: Arc<Spent>,
+    count: EgressCount,
+    idle: Idle,
 }
 
 impl Task {
@@ -59,16 +66,19 @@ impl Task {
             })
         };
         let directories = grant.fs.iter().map(|item| open(&item.host)).collect::<Result<_, _>>()?;
-        let mut task = Self {
-            deadline: grant.ttl.map(|ttl| Instant::now() + ttl),
+        let deadline = grant.ttl.map(|ttl| Instant::now() + ttl);
+        let task = Self {
+            deadline,
             settings,
             grant: Arc::new(grant),
             authority,
             directories,
             artifacts: artifacts.try_clone_to_owned().map_err(broken)?,
-            running: None,
+            spent: Arc::default(),
+            count: EgressCount::default(),
+            idle: Idle::until(deadline),
         };
-        task.running = Some(task.arm(started).await?);
+        task.idle.put(task.arm(started).await?).await;
         Ok(task)
     }
 
@@ -80,16 +90,18 @@ impl Task {
         io: &mut CallIo<'_>,
         interrupt: impl Future<Output = Interrupt>,
     ) -> Result<CallReport, Fault> {
-        let mut running = match self.running.take() {
-            Some(running) => running,
-            None => self.arm(None).await?,
+        let mut running = match (self.idle.take().await, self.used_up()) {
+            (Some(running), _) => running,
+            (None, None) => self.arm(None).await?,
+            (None, Some(limit)) => return Ok(self.ended_before(limit)),
         };
         let started = Instant::now();
         let before = running.egress();
         let cpu_before = running.cpu();
         let call = Call { digest, core: entry.description.is_core(), invoke };
-        let bounds = Bounds::new(&self.grant, started, self.deadline);
+        let bounds = Bounds::new(&self.grant, started, self.deadline, self.spent.cpu());
         let call = (ToWorker::Call(call), entry.artifact());
+        running.link.resume();
         let ended = running.converse(call, io, &bounds, interrupt, &*self.authority).await;
         let cpu = running.cpu().saturating_sub(cpu_before);
         let confinement = running.confinement.clone();
@@ -101,13 +113,13 @@ impl Task {
         match ended {
             Ok(Ended::Finished(finished)) => {
                 report.finish(finished)?;
-                self.running = Some(running);
+                self.idle.put(running).await;
             }
             Ok(Ended::From(outcome)) => {
                 report.outcome = outcome;
                 report.stopped = Some(running.end().await);
             }
-            Err(Gone::Died) => report.outcome = running.died(cpu, &self.grant).await?,
+            Err(Gone::Died) => report.outcome = running.died(&self.grant).await?,
             // What was said may be a lie, so the worker ends in each of these cases.
             Err(Gone::Refused(fault)) => {
                 running.end().await;
@@ -127,15 +139,36 @@ impl Task {
     }
 
     /// Kills the task: when this returns its guest runs no more and its connections are closed.
-    pub async fn kill(mut self) {
-        if let Some(running) = self.running.take() {
+    pub async fn kill(self) {
+        if let Some(running) = self.idle.take().await {
             running.end().await;
         }
     }
 
     /// Returns the process id of the task's worker, while it has one.
     pub fn worker_id(&self) -> Option<u32> {
-        self.running.as_ref().and_then(|running| running.worker.id())
+        self.idle.worker_id()
+    }
+
+    /// Returns the bound of the task that leaves nothing for another worker, if there is one.
+    fn used_up(&self) -> Option<LimitName> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            Some(LimitName::Ttl)
+        } else if self.cpu_left().is_zero() {
+            Some(LimitName::Cpu)
+        } else {
+            None
+        }
+    }
+
+    fn cpu_left(&self) -> Duration {
+        Duration::from_millis(self.grant.limits.cpu_ms).saturating_sub(self.spent.cpu())
+    }
+
+    /// Reports a call that a bound of the task leaves no room for.
+    fn ended_before(&self, limit: LimitName) -> CallReport {
+        self.recorder.over_limit(limit);
+        CallReport { outcome: Outcome::OverLimit { limit }, ..CallReport::default() }
     }
 
     async fn arm(&self, started: Option<Worker>) -> Result<Running, Fault> {
@@ -150,10 +183,12 @@ impl Task {
             guest: item.guest.clone(),
             access: item.access,
         };
+        // The kernel holds a worker to what is left for it, even if its host does not look.
+        let cpu_ms = u64::try_from(self.cpu_left().as_millis()).unwrap_or(u64::MAX).max(1);
         let arm = Arm {
             directories: self.grant.fs.iter().map(armed).collect(),
             env: self.grant.env.clone().into_iter().collect(),
-            limits: self.grant.limits.clone(),
+            limits: Limits { cpu_ms, ..self.grant.limits.clone() },
             require: self.settings.require,
             compiler: false,
         };
@@ -163,6 +198,7 @@ impl Task {
             .map(AsFd::as_fd)
             .chain(std::iter::once(self.artifacts.as_fd()))
             .collect();
+        worker.has_written(self.spent.disk());
         let confinement = match worker.arm(arm, &descriptors).await {
             Ok(confinement) => confinement,
             Err(fault) => {
@@ -183,8 +219,10 @@ impl Task {
                 over_limit: Box::new(move |limit| {
                     let _ = tell.send(limit);
                 }),
+                count: self.count.clone(),
             },
         );
-        Ok(Running { worker, link, over_limit, confinement })
+        let spent = Arc::clone(&self.spent);
+        Ok(Running { worker, link, over_limit, confinement, spent, counted: false })
     }
 }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod calls;
+
 use super::*;
 use crate::authority::Authority;
 use crate::cache::{Cache, Entry};

@@ -2,9 +2,10 @@
 
 use crate::channel::{Inbox, receive, send_when_ready};
 use crate::confinement::{Confinement, Layer, Requirement};
+use crate::tally::Tally;
 use crate::wire::{Arm, Fault, FromWorker, ToWorker, WireError};
 use std::ffi::OsString;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub struct Worker {
     control: tokio::net::UnixStream,
     inbox: Inbox,
     egress: Option<UnixStream>,
+    written: Tally,
 }
 
 impl Worker {
@@ -62,6 +64,7 @@ impl Worker {
             control: tokio::net::UnixStream::from_std(control)?,
             inbox: Inbox::without_descriptors(),
             egress: Some(egress),
+            written: Tally::new()?,
         })
     }
 
@@ -79,7 +82,7 @@ impl Worker {
     ) -> Result<Confinement, Fault> {
         let require = arm.require;
         let answer = tokio::time::timeout(ARM_GRACE, async {
-            self.send(&ToWorker::Arm(arm), descriptors).await?;
+            self.send_arms(arm, descriptors).await?;
             self.next().await
         });
         let late = |_| Fault::new(codes::WORKER_DIED, "a worker did not confine itself in time");
@@ -96,6 +99,22 @@ impl Worker {
             return Err(Fault::new(codes::CONFINEMENT, message));
         }
         Ok(confinement)
+    }
+
+    async fn send_arms(&self, arm: Arm, descriptors: &[BorrowedFd<'_>]) -> Result<(), WireError> {
+        let written = (!arm.compiler).then(|| self.written.as_fd());
+        let descriptors: Vec<_> = descriptors.iter().copied().chain(written).collect();
+        self.send(&ToWorker::Arm(arm), &descriptors).await
+    }
+
+    /// Tells a worker that is not armed yet what its task has written to files, bytes.
+    pub(super) fn has_written(&self, bytes: u64) {
+        self.written.set(bytes);
+    }
+
+    /// Returns what its task has written to files by the worker's own count, bytes.
+    pub(super) fn written(&self) -> u64 {
+        self.written.get()
     }
 
     /// Takes the egress socket, once, for the gate.

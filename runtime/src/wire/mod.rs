@@ -42,7 +42,8 @@ pub enum ToWorker {
     Cancel,
 }
 
-/// What a worker is armed with. Descriptors: the directories in order, then the artifact cache.
+/// What a worker is armed with. Descriptors: the directories in order, then the artifact cache and the
+/// file in which it counts what it writes, unless it only compiles.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Arm {
     /// The directories by their guest paths, in the order of their descriptors.

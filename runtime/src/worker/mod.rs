@@ -23,6 +23,7 @@ pub mod values;
 
 use crate::channel::Inbox;
 use crate::confinement::{Layer, Requirement};
+use crate::tally::Tally;
 use crate::wire::{Arm, FromWorker, ToWorker, WireError};
 use confine::{Keep, confine, isolate};
 use outbox::Outbox;
@@ -55,6 +56,8 @@ pub struct Armed {
     inbox: Inbox,
     arm: Arm,
     directories: Vec<(OwnedFd, Access)>,
+    /// Where it counts what it writes to files; a compiler writes none.
+    written: Option<Tally>,
 }
 
 /// Runs a worker to its end: the whole `main` of the hidden subcommand.
@@ -93,6 +96,7 @@ pub fn arm() -> Result<Armed, WireError> {
         directories.push((inbox.descriptor()?, directory.access));
     }
     let artifacts = if arm.compiler { None } else { Some(inbox.descriptor()?) };
+    let written = if arm.compiler { None } else { Some(Tally::from_host(inbox.descriptor()?)) };
     // Before the filter closes: the runtime's signal driver wants a socket pair, used or not.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -108,7 +112,7 @@ pub fn arm() -> Result<Armed, WireError> {
     };
     let (confinement, ticker) = confine(&keep, descriptors, || threads(&runtime, arm.compiler))?;
     let refused = arm.require == Requirement::Full && confinement.weakest() < Layer::Full;
-    let armed = Armed { control, egress, runtime, ticker, inbox, arm, directories };
+    let armed = Armed { control, egress, runtime, ticker, inbox, arm, directories, written };
     armed.outbox().send(&FromWorker::Armed(confinement));
     if refused { Err(WireError::Closed) } else { Ok(armed) }
 }

@@ -40,8 +40,9 @@ struct Control {
 
 /// Serves calls until the host hangs up.
 pub(super) fn serve(armed: Armed) -> Result<(), WireError> {
-    let Armed { control, egress, runtime, ticker, inbox, arm, directories } = armed;
-    runtime.block_on(serve_calls(control, egress, ticker, inbox, arm, directories))
+    let Armed { control, egress, runtime, ticker, inbox, arm, directories, written } = armed;
+    let disk = DiskBudget::counted(arm.limits.disk, written);
+    runtime.block_on(serve_calls(control, egress, ticker, inbox, (arm, disk), directories))
 }
 
 async fn serve_calls(
@@ -49,7 +50,7 @@ async fn serve_calls(
     egress: OwnedFd,
     ticker: Ticker,
     inbox: Inbox,
-    arm: Arm,
+    (arm, disk): (Arm, DiskBudget),
     directories: Vec<(OwnedFd, Access)>,
 ) -> Result<(), WireError> {
     let outbox = Outbox::new(control.clone());
@@ -65,7 +66,7 @@ async fn serve_calls(
         tools: HashMap::new(),
         ticker,
         egress: EgressClient::new(egress.into(), arm.limits.header_bytes),
-        disk: DiskBudget::new(arm.limits.disk),
+        disk,
         outbox: outbox.clone(),
         arm,
         directories,

@@ -1,7 +1,7 @@
 //! A gate, a name server and a worker's end of the egress socket.
 
 use crate::authority::{Authority, BoxFuture, CredentialAsk};
-use crate::gate::{Gate, GateLink, GateSettings, GateTask};
+use crate::gate::{EgressCount, Gate, GateLink, GateSettings, GateTask};
 use crate::injection::{DPOP, Injection};
 use crate::outcome::LimitName;
 use crate::record::{Record, Recorder};
@@ -263,6 +263,7 @@ pub(super) fn attach(
         grant: Arc::new(grant),
         authority: Arc::clone(&records) as Arc<dyn Authority>,
         over_limit: Box::new(move |limit| hit.lock().unwrap().push(limit)),
+        count: EgressCount::default(),
     };
     (gate.attach(theirs, task), ours, records, limits)
 }

@@ -11,6 +11,7 @@ mod fields;
 mod kill;
 mod limits;
 mod names;
+mod pauses;
 mod proofs;
 mod smuggling;
 mod throughput;

@@ -133,7 +133,7 @@ impl P1Guard {
     /// Asks for room for a write. Standard output is bounded elsewhere.
     fn ask_room(&self, fd: i32, bytes: u64) -> Result<(), i32> {
         if self.open.contains_key(&fd.cast_unsigned()) {
-            self.files.disk().has(bytes).map_err(|OverDisk| DQUOT)?;
+            self.files.disk().reserve(bytes).map_err(|OverDisk| DQUOT)?;
         }
         Ok(())
     }

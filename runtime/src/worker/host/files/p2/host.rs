@@ -166,7 +166,7 @@ impl types::HostDescriptor for FilesView<'_> {
         offset: types::Filesize,
     ) -> FsResult<types::Filesize> {
         self.ask_write(&fd)?;
-        self.guard.disk().has(bytes.len() as u64)?;
+        self.guard.disk().reserve(bytes.len() as u64)?;
         let written = self.inner().write(fd, bytes, offset).await?;
         self.guard.disk().take(written)?;
         Ok(written)
