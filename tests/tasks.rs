@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use writ_broker::grant::{Access, DirGrant};
 use writ_broker::{Grant, Limits};
+use writ_runtime::authority::Authority;
 use writ_runtime::cache::{Cache, Entry, Lookup};
 use writ_runtime::confinement::Requirement;
 use writ_runtime::gate::{Gate, GateSettings};
@@ -17,6 +18,8 @@ use writ_runtime::supervisor::{
 use writ_runtime::wire::Invoke;
 
 struct Forget;
+
+impl Authority for Forget {}
 
 impl Recorder for Forget {
     fn record(&self, _: Record) {}

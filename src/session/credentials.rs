@@ -1,13 +1,12 @@
 //! What the requests of a task carry: tokens of our own, and credentials of the operator.
 
-use super::Names;
 use crate::cli::Operator;
 use crate::places::Places;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use writ_broker::authority::{Authority, Bearer, Issuer, Leases, Presented, Request, Tokens, Use};
 use writ_broker::diagnostic::Severity;
-use writ_broker::grant::{CredentialGrant, CredentialKind, Placement};
+use writ_broker::grant::{CredentialGrant, CredentialKind};
 use writ_broker::keys::KeyFiles;
 use writ_broker::providers::config::CredentialsFile;
 use writ_broker::providers::{Material, Providers, Surroundings};

@@ -167,7 +167,7 @@ impl Task {
 
     /// Reports a call that a bound of the task leaves no room for.
     fn ended_before(&self, limit: LimitName) -> CallReport {
-        self.recorder.over_limit(limit);
+        self.authority.over_limit(limit);
         CallReport { outcome: Outcome::OverLimit { limit }, ..CallReport::default() }
     }
 

@@ -1,5 +1,7 @@
 //! Tasks in the ledger: what is told of them, and how they are killed from another shell.
 
+mod credentials;
+
 use crate::harness::{Writ, guest};
 use crate::running::{Running, eventually, is_gone};
 use crate::schema;
@@ -54,10 +56,12 @@ impl Machine {
         tasks[0]["task"].as_str().unwrap().to_owned()
     }
 
+    fn ledger(&self) -> SqliteLedger {
+        ledger(self.state())
+    }
+
     fn records(&self) -> Vec<Event> {
-        let (path, anchor) = (self.state().join("ledger.db"), self.state().join("ledger.anchor"));
-        let ledger = SqliteLedger::open(&path, &anchor, Settings::default()).unwrap();
-        let records = ledger.read(1, usize::MAX).unwrap();
+        let records = self.ledger().read(1, usize::MAX).unwrap();
         records.iter().map(|record| record.decode().unwrap()).collect()
     }
 
@@ -66,6 +70,11 @@ impl Machine {
         let files = fs::read_dir(self.state()).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect()
     }
+}
+
+fn ledger(state: &Path) -> SqliteLedger {
+    let (path, anchor) = (state.join("ledger.db"), state.join("ledger.anchor"));
+    SqliteLedger::open(&path, &anchor, Settings::default()).unwrap()
 }
 
 fn words(events: &[Event]) -> Vec<String> {
