@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use writ_broker::id::TaskId;
+use writ_broker::keys::Thumbprint;
 
 /// The hidden word that makes this binary a worker.
 pub(crate) const WORKER: &str = "__worker";
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Ps(Ps),
     /// End tasks wherever they run, with their connections and credentials
     Kill(Kill),
+    /// List and rotate the keys that sign tokens
+    Keys(Keys),
     /// Explain a message code
     Explain(Explain),
     /// Print a completion script for a shell
@@ -263,6 +266,54 @@ When this returns, nothing that was killed runs any more.
 
 Exit codes:
   0 done · 2 there is no such task · 125 not everything is stopped or recorded; the receipt says what";
+
+/// List and rotate the keys that sign tokens.
+#[derive(Debug, Args)]
+#[command(after_help = KEYS_EXAMPLES)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) action: KeysAction,
+    #[command(flatten)]
+    pub(crate) common: KeysCommon,
+}
+
+/// What goes with every action on keys.
+#[derive(Debug, Args)]
+pub(crate) struct KeysCommon {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
+}
+
+/// What to do with the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysAction {
+    /// List the keys that checkers are told of
+    List,
+    /// Print them as a JWK set (RFC 7517), for checkers that do not fetch it
+    Jwks,
+    /// Publish the next key; or let it sign, once every checker can know it
+    Rotate,
+    /// Remove a key that is lost or stolen: whatever it signed is refused at once
+    Remove {
+        /// The key, as `writ keys list` shows it
+        #[arg(value_parser = kid, allow_hyphen_values = true)]
+        kid: Thumbprint,
+    },
+}
+
+const KEYS_EXAMPLES: &str = "\
+Examples:
+  writ keys list
+  writ keys rotate          # publishes the next key; five minutes later it signs
+  writ keys jwks > jwks.json";
+
+fn kid(text: &str) -> Result<Thumbprint, String> {
+    let form = "a key is named by the 43 characters that `writ keys list` shows";
+    Thumbprint::parse(text).ok_or_else(|| form.to_owned())
+}
 
 /// Reads a reason that fits into a record.
 fn reason(text: &str) -> Result<String, String> {

@@ -16,6 +16,8 @@ static PS: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../src/output/schema/ps.json")));
 static KILL: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../src/output/schema/kill.json")));
+static KEYS: LazyLock<Validator> =
+    LazyLock::new(|| validator(include_str!("../src/output/schema/keys.json")));
 
 fn validator(text: &str) -> Validator {
     let schema = serde_json::from_str(text).unwrap();
@@ -31,6 +33,7 @@ fn faults(object: &Value) -> Vec<String> {
         Some("writ.inspect/1") => &INSPECT,
         Some("writ.ps/1") => &PS,
         Some("writ.kill/1") => &KILL,
+        Some("writ.keys/1") => &KEYS,
         other => return vec![format!("there is no schema {other:?}")],
     };
     schema.iter_errors(object).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()

@@ -3,6 +3,7 @@
 pub(crate) mod grants;
 mod inspect;
 mod invoke;
+mod keys;
 mod kill;
 mod operator;
 mod ps;
@@ -32,6 +33,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check(args) => grants::check(&args),
         Command::Ps(args) => ps::ps(&args),
         Command::Kill(args) => kill::kill(&args),
+        Command::Keys(args) => keys::keys(&args),
         Command::Explain(args) => output::through_writers(|out, err| {
             report::explain(args.code.as_deref(), true, out, err)
         }),

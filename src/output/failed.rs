@@ -25,6 +25,8 @@ pub(crate) enum Asked {
     Ps,
     /// `writ kill --json`.
     Kill,
+    /// `writ keys … --json`.
+    Keys,
 }
 
 impl Asked {
@@ -36,6 +38,7 @@ impl Asked {
             Command::Check(args) => args.json.then_some(Self::Check),
             Command::Ps(args) => args.json.then_some(Self::Ps),
             Command::Kill(args) => args.json.then_some(Self::Kill),
+            Command::Keys(args) => args.common.json.then_some(Self::Keys),
             Command::Explain(_) | Command::Completions(_) => None,
         }
     }
@@ -49,6 +52,7 @@ impl Asked {
             "check" => Self::Check,
             "ps" => Self::Ps,
             "kill" => Self::Kill,
+            "keys" => Self::Keys,
             _ => return None,
         };
         words.take_while(|word| word != "--").any(|word| word == "--json").then_some(asked)
@@ -63,6 +67,7 @@ pub(crate) fn failed(asked: Asked, error: &anyhow::Error) -> Result<ExitCode> {
         Asked::Inspect => plain("writ.inspect/1", error)?,
         Asked::Ps => plain("writ.ps/1", error)?,
         Asked::Kill => plain("writ.kill/1", error)?,
+        Asked::Keys => plain("writ.keys/1", error)?,
         Asked::Check => result(json_line(&check_object(error))?),
     }
     Ok(ExitCode::from(exit_code))

@@ -2,6 +2,7 @@
 
 mod denials;
 mod failed;
+mod keys;
 mod lives;
 mod progress;
 mod receipt;
@@ -10,6 +11,7 @@ mod sink;
 
 pub(crate) use denials::Denials;
 pub(crate) use failed::{Asked, failed, misused};
+pub(crate) use keys::keys;
 pub(crate) use lives::lives;
 pub(crate) use progress::Progress;
 pub(crate) use receipt::receipt;

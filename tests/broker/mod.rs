@@ -1,6 +1,8 @@
 //! Tasks in the ledger: what is told of them, and how they are killed from another shell.
 
 mod credentials;
+mod keys;
+mod postgres;
 
 use crate::harness::{Writ, guest};
 use crate::running::{Running, eventually, is_gone};
