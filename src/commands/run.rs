@@ -78,16 +78,19 @@ async fn run_once(
     let recorder = Arc::new(recorder);
     let labels = args.label.iter().cloned().collect();
     let begin = Begin { tool: &tool, invoke: &invoke, grant: &grant, labels, deadline };
+    let starting = Session::start(authority, names, begin);
     let artifacts = tool.cache.directory();
-    // The record becomes durable while the worker is confined.
-    let (session, task) = tokio::join!(
-        Session::start(authority, names, begin),
-        Task::start(settings, grant.clone(), recorder.clone(), artifacts, Some(worker)),
-    );
+    let arm = |grant| Task::start(settings, grant, recorder.clone(), artifacts, Some(worker));
+    let (session, task) = if grant.credentials.iter().any(|credential| credential.expose) {
+        start_exposed(starting, grant.clone(), &recorder, signals, arm).await
+    } else {
+        // The record becomes durable while the worker is confined.
+        tokio::join!(starting, async { Ok(arm(grant.clone()).await?) })
+    };
     let ((session, watch), mut task) = match (session, task) {
         (Ok(session), Ok(task)) => (session, task),
-        (Ok((session, _)), Err(fault)) => {
-            let failed = Err(fault.into());
+        (Ok((session, _)), Err(error)) => {
+            let failed = Err(error);
             session.end(&recorder, &sources, &failed).await?;
             return failed;
         }
@@ -113,6 +116,31 @@ async fn run_once(
     // Before anything is said: what is not recorded has not been a run.
     session.end(&recorder, &sources, &report).await?;
     report
+}
+
+/// Starts a task whose tool itself holds credentials: they are leased for a task that the ledger has,
+/// and stand in the tool's environment.
+async fn start_exposed<F: Future<Output = Result<Task, Fault>>>(
+    starting: impl Future<Output = Result<(Session, session::Watch)>>,
+    mut grant: Grant,
+    recorder: &Recorder,
+    signals: &mut Signals,
+    arm: impl FnOnce(Grant) -> F,
+) -> (Result<(Session, session::Watch)>, Result<Task>) {
+    let (session, watch) = match starting.await {
+        Ok(started) => started,
+        Err(error) => return (Err(error), Err(OurFault("the task was not admitted").into())),
+    };
+    let mut outside = Outside { signals, watch, ended: None };
+    let exposed = unless_ended(outside.next(), recorder.exposed(&grant)).await;
+    let task = match exposed {
+        Ok(variables) => {
+            grant.env.extend(variables);
+            arm(grant).await.map_err(Into::into)
+        }
+        Err(error) => Err(error),
+    };
+    (Ok((session, outside.watch)), task)
 }
 
 /// Everything that a call needs beside its worker.

@@ -3,6 +3,7 @@
 use crate::cli::Operator;
 use crate::places::Places;
 use anyhow::{Context, Result};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
 use writ_broker::authority::{Authority, Bearer, Issuer, Leases, Presented, Request, Tokens, Use};
 use writ_broker::diagnostic::Severity;
@@ -112,11 +113,44 @@ impl Credentials {
 
     async fn lease(&self, grant: &CredentialGrant, ask: &CredentialAsk) -> Result<Secret, String> {
         let leases = self.leases.as_ref();
-        let leases = leases.ok_or("no file says where it comes from; `--credentials FILE` does")?;
+        let leases = leases.ok_or(NO_FILE)?;
         let material = leases.obtain(grant, Use::Request(&ask.request)).await;
         match material.map_err(|error| error.to_string())? {
             Material::Bearer(secret) | Material::Value(secret) => Ok(Secret::new(secret.expose())),
             Material::Login { .. } => Err("a login does not go into a request".to_owned()),
         }
     }
+
+    /// Leases what the tool itself is to hold, as variables of its environment: `NAME_URL` for a
+    /// database, in the form of libpq (PostgreSQL, "Connection URIs").
+    pub(super) async fn exposed(&self, grant: &Grant) -> Result<Vec<(String, String)>> {
+        let mut variables = Vec::new();
+        for credential in self.grant.iter().filter(|credential| credential.expose) {
+            let name = credential.name.as_str();
+            let refuse = |why: &str| {
+                let message = format!("the credential \"{name}\" cannot be had: {why}");
+                Fault::new(codes::NO_CREDENTIAL, message)
+            };
+            let variable = format!("{}_URL", name.to_uppercase().replace('-', "_"));
+            if grant.env.contains_key(&variable) {
+                return Err(refuse(&format!("[env] sets {variable} as well; rename one")).into());
+            }
+            let leases = self.leases.as_ref();
+            let leases = leases.ok_or_else(|| refuse(NO_FILE))?;
+            let material = leases.obtain(credential, Use::Exposed).await;
+            let material = material.map_err(|error| refuse(&error.to_string()))?;
+            let Material::Login { user, password, host, port, database } = material else {
+                return Err(refuse("it is no login").into());
+            };
+            let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let (user, password) = (part(&user), part(password.expose()));
+            let (host, database) = (part(&host), part(&database));
+            let url = format!("postgres://{user}:{password}@{host}:{port}/{database}");
+            variables.push((variable, url));
+        }
+        Ok(variables)
+    }
 }
+
+/// Why nothing is leased where the operator has said nothing.
+const NO_FILE: &str = "no file says where it comes from; `--credentials FILE` does";

@@ -2,14 +2,15 @@
 
 use super::{Credentials, fault};
 use crate::output::Denials;
+use anyhow::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use writ_broker::Refusal;
 use writ_broker::authority::{self, Authority};
 use writ_broker::event::{AskDecided, Refused};
 use writ_broker::id::TaskId;
 use writ_broker::ledger::WriteError;
+use writ_broker::{Grant, Refusal};
 use writ_runtime::authority::{Authority as GateAuthority, BoxFuture, CredentialAsk};
 use writ_runtime::injection::Injection;
 use writ_runtime::outcome::LimitName;
@@ -91,6 +92,11 @@ impl Recorder {
 }
 
 impl Recorder {
+    /// Leases the credentials that the tool itself is to hold.
+    pub(crate) async fn exposed(&self, grant: &Grant) -> Result<Vec<(String, String)>> {
+        self.credentials.exposed(grant).await
+    }
+
     /// Records a refusal that was decided here.
     fn refuse(&self, refusal: Refusal) -> Refusal {
         let (what, target) = (refusal.what.clone(), refusal.target.clone());

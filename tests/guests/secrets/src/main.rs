@@ -1,6 +1,7 @@
 //! `secrets`: prints whatever it was given, and looks for what it was not given.
 //!
-//! Every line is `WHAT: VALUE`. It exits 0, whatever it finds: the test reads what it found.
+//! Every line is `WHAT: VALUE`. It exits 0, whatever it finds: the test reads what it found. With `--hold`
+//! it prints its variables only, and stays.
 
 mod preopens;
 
@@ -29,6 +30,9 @@ fn main() {
     }
     for (name, value) in std::env::vars_os() {
         println!("variable {}: {}", name.display(), value.display());
+    }
+    if std::env::args().any(|argument| argument == "--hold") {
+        std::thread::sleep(std::time::Duration::from_secs(3600));
     }
     for name in preopens::names() {
         println!("preopen: {name}");
