@@ -29,6 +29,10 @@ Examples:
 pub(crate) enum Command {
     /// Run a tool under a grant
     Run(Box<Run>),
+    /// Call a tool in a task that was started before
+    Call(Box<Call>),
+    /// Start, narrow and end tasks
+    Task(Box<Task>),
     /// Show what a tool is: its kind, its imports and its functions
     Inspect(Inspect),
     /// Check a grant and print what it adds up to
@@ -72,21 +76,12 @@ pub(crate) struct GrantFlags {
     pub(crate) ttl: Option<String>,
 }
 
-/// Run a tool under a grant.
+/// What is called, and how.
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
-pub(crate) struct Run {
+pub(crate) struct ToolCall {
     /// The tool: a WebAssembly file
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) tool: PathBuf,
-    /// The grant file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) grant: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) flags: GrantFlags,
-    /// A word by which the task can be found and killed
-    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
-    pub(crate) label: Vec<(String, String)>,
     /// Call an exported function instead of the tool's command
     #[arg(long, value_name = "FUNC")]
     pub(crate) call: Option<String>,
@@ -102,6 +97,90 @@ pub(crate) struct Run {
     #[arg(last = true, value_name = "ARGS", conflicts_with = "call")]
     pub(crate) rest: Vec<String>,
 }
+
+/// What is granted to a new task.
+#[derive(Debug, Args)]
+pub(crate) struct Granted {
+    /// The grant file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) grant: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: GrantFlags,
+    /// A word by which the task can be found and killed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub(crate) label: Vec<(String, String)>,
+}
+
+/// Run a tool under a grant.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) call: ToolCall,
+    #[command(flatten)]
+    pub(crate) granted: Granted,
+}
+
+/// Call a tool in a task.
+#[derive(Debug, Args)]
+#[command(after_help = CALL_EXAMPLES)]
+pub(crate) struct Call {
+    /// The task, as `writ task start` printed it
+    pub(crate) task: TaskId,
+    #[command(flatten)]
+    pub(crate) call: ToolCall,
+}
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  task=$(writ task start --grant grant.toml --ttl 10m)
+  writ call $task sitegen.wasm -- /site /site/out
+  writ task end $task
+
+The limits of the grant bound each call.";
+
+/// Start, narrow and end tasks.
+#[derive(Debug, Args)]
+#[command(after_help = TASK_EXAMPLES)]
+pub(crate) struct Task {
+    #[command(subcommand)]
+    pub(crate) action: TaskAction,
+}
+
+/// What to do with a task.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskAction {
+    /// Start a task that waits for calls, and print its name
+    Start {
+        #[command(flatten)]
+        granted: Granted,
+        #[command(flatten)]
+        own: OwnDirs,
+    },
+    /// Start a task below another one, with no more than that may do, and print its name
+    Child {
+        /// The task above
+        parent: TaskId,
+        #[command(flatten)]
+        granted: Granted,
+        #[command(flatten)]
+        own: OwnDirs,
+    },
+    /// End a task that is done, with everything below it
+    End {
+        /// The task
+        task: TaskId,
+        #[command(flatten)]
+        own: OwnDirs,
+    },
+}
+
+const TASK_EXAMPLES: &str = "\
+Examples:
+  task=$(writ task start --grant grant.toml --ttl 10m --label job=42)
+  child=$(writ task child $task --read ./docs::/docs --ttl 1m)
+  writ call $child textstat.wasm --call count --args '{\"path\":\"/docs\"}'
+  writ task end $task";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

@@ -53,6 +53,11 @@ impl Places {
         self.state.join("keys")
     }
 
+    /// Where the grants of tasks that wait for calls are.
+    pub(crate) fn grants(&self) -> PathBuf {
+        self.state.join("tasks")
+    }
+
     /// Opens the ledger of this user, making it when it is first needed. It blocks.
     ///
     /// Without it nothing is run: what a task did could not be told, and it could not be killed.

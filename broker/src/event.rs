@@ -55,19 +55,7 @@ pub enum Event {
     },
     /// A call of a tool began.
     #[serde(rename = "call.started")]
-    CallStarted {
-        /// The task.
-        task: TaskId,
-        /// The call.
-        call: CallId,
-        /// The tool's name, as the caller knows it.
-        tool: String,
-        /// The tool's digest: `sha256:` and hex.
-        digest: String,
-        /// The function; absent for a command.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        function: Option<String>,
-    },
+    CallStarted(CallStarted),
     /// A call ended.
     #[serde(rename = "call.ended")]
     CallEnded {
@@ -110,6 +98,12 @@ pub enum Event {
         attempts: u32,
         /// What the upstream said, without secrets.
         error: String,
+    },
+    /// Its call has ended, and nobody needs it any more.
+    #[serde(rename = "lease.released")]
+    LeaseReleased {
+        /// The lease.
+        lease: LeaseId,
     },
     /// It is gone upstream.
     #[serde(rename = "lease.revoked")]
@@ -191,8 +185,9 @@ pub struct TaskStarted {
     /// The task it was narrowed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// The process that runs it.
-    pub host: HostId,
+    /// The process that it lives and dies with; without one it waits for calls until its deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// On whose behalf.
     pub owner: Owner,
     /// Words by which it can be found and killed.
@@ -203,6 +198,24 @@ pub struct TaskStarted {
     pub deadline: Option<UnixMillis>,
     /// The whole grant, as `writ check --json` shows it.
     pub grant: serde_json::Value,
+}
+
+/// A call that began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStarted {
+    /// The task.
+    pub task: TaskId,
+    /// The call.
+    pub call: CallId,
+    /// The process that runs it.
+    pub host: HostId,
+    /// The tool's name, as the caller knows it.
+    pub tool: String,
+    /// The tool's digest: `sha256:` and hex.
+    pub digest: String,
+    /// The function; absent for a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
 }
 
 /// A decision about one effect.

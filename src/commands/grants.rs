@@ -1,6 +1,6 @@
 //! Grants from a file and flags: for a run, and for `writ check`.
 
-use crate::cli::{Check, GrantFlags};
+use crate::cli::{Check, GrantFlags, Granted};
 use crate::output;
 use crate::places::Places;
 use anyhow::{Context, Result};
@@ -21,8 +21,17 @@ pub(crate) struct Unsound {
 }
 
 /// Reads the grant of a run. Its errors are printed here, where their places are known.
-pub(crate) fn load(file: Option<&PathBuf>, flags: &GrantFlags, places: &Places) -> Result<Grant> {
-    let parsed = report::load(file, flags.into(), &place(places)?);
+pub(crate) fn load(granted: &Granted, places: &Places) -> Result<Grant> {
+    load_from(granted.grant.as_ref(), (&granted.flags).into(), places)
+}
+
+/// Reads a grant that was written by us.
+pub(crate) fn load_file(file: &PathBuf, places: &Places) -> Result<Grant> {
+    load_from(Some(file), Flags::default(), places)
+}
+
+fn load_from(file: Option<&PathBuf>, flags: Flags, places: &Places) -> Result<Grant> {
+    let parsed = report::load(file, flags, &place(places)?);
     if let Some(grant) = parsed.grant {
         return Ok(grant);
     }

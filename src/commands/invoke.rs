@@ -1,7 +1,7 @@
 //! What is called, and with what.
 
 use super::tools::Tool;
-use crate::cli::Run;
+use crate::cli::ToolCall;
 use anyhow::{Context, Result};
 use std::io::Read;
 use writ_broker::codes;
@@ -10,7 +10,7 @@ use writ_runtime::worker::describe::{FunctionRef, Kind, resolve_function};
 use writ_runtime::worker::values::Caps;
 
 /// Says what a command line calls.
-pub(super) fn invoke(args: &Run, tool: &Tool) -> Result<Invoke> {
+pub(super) fn invoke(args: &ToolCall, tool: &Tool) -> Result<Invoke> {
     let Some(function) = &args.call else {
         if tool.entry.description.kind == Kind::Functions {
             let message = "the tool has functions and no command: call one with `--call`";

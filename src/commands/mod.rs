@@ -8,6 +8,7 @@ mod kill;
 mod operator;
 mod ps;
 mod run;
+mod task;
 pub(crate) mod tools;
 
 use crate::cli::{Cli, Command};
@@ -29,6 +30,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Call(args) => run::call(&args),
+        Command::Task(args) => task::task(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Check(args) => grants::check(&args),
         Command::Ps(args) => ps::ps(&args),

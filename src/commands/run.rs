@@ -1,9 +1,9 @@
-//! `writ run`: one tool, one grant, one call.
+//! `writ run` and `writ call`: one call of one tool, in a task of its own or in one that waits for it.
 
 use super::invoke::invoke;
 use super::operator::{compiler, settings};
 use super::{grants, tools::Tool};
-use crate::cli::Run;
+use crate::cli::{Call, Granted, Run, ToolCall};
 use crate::output::{Denials, OurFault, RunReport, Sink};
 use crate::places::Places;
 use crate::session::{self, Begin, Credentials, Names, Recorder, Session, Sources};
@@ -12,19 +12,42 @@ use anyhow::{Context, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
 use writ_broker::authority::{Authority, Bearer};
+use writ_broker::clock::UnixMillis;
+use writ_broker::id::TaskId;
 use writ_broker::{Grant, codes};
 use writ_runtime::supervisor::{CallIo, CallReport, Compiler, Interrupt, Task, Worker};
 use writ_runtime::wire::{Fault, Invoke};
 
-/// Runs a tool and says how the process exits.
+/// The task of a call.
+#[derive(Clone, Copy)]
+enum In<'a> {
+    /// One of its own, which begins and ends with it.
+    Own(&'a Granted),
+    /// One that waits for calls.
+    Waiting(&'a TaskId),
+}
+
+/// Runs a tool in a task of its own and says how the process exits.
 pub(crate) fn run(args: &Run) -> Result<ExitCode> {
+    execute(&args.call, In::Own(&args.granted))
+}
+
+/// Calls a tool in a task and says how the process exits.
+pub(crate) fn call(args: &Call) -> Result<ExitCode> {
+    execute(&args.call, In::Waiting(&args.task))
+}
+
+fn execute(args: &ToolCall, within: In<'_>) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context(OurFault("the runtime does not start"))?;
-    let names = Names::new()?;
+    let mut names = Names::new()?;
+    if let In::Waiting(task) = within {
+        names.task = task.clone();
+    }
     let denials = Arc::new(Denials::new(names.task.to_string()));
     let done = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let ended = run_once(args, names, &denials, &mut signals).await;
+        let ended = run_once(args, within, names, &denials, &mut signals).await;
         // A reader that has stopped reading must not make us deaf to signals.
         let json = args.json;
         let print = tokio::task::spawn_blocking(move || print(ended, json, &denials));
@@ -48,7 +71,8 @@ fn print(ended: Result<RunReport>, json: bool, denials: &Denials) -> Result<Exit
 }
 
 async fn run_once(
-    args: &Run,
+    args: &ToolCall,
+    within: In<'_>,
     names: Names,
     denials: &Arc<Denials>,
     signals: &mut Signals,
@@ -57,27 +81,26 @@ async fn run_once(
     // Started ahead of need: it comes up while the grant is read and the tool is found.
     let worker = Worker::start(&settings.program).context(OurFault("no worker starts"))?;
     let compiler = compiler(&settings);
-    let prepared = match unless_ended(signals.next(), Prepared::of(args, &compiler)).await {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            worker.end().await;
-            return Err(error);
-        }
-    };
-    let Prepared { authority, sources, grant, mut tool, invoke } = prepared;
-    let deadline = session::deadline(&grant);
-    let bearer = Bearer {
-        task: names.task.clone(),
-        owner: session::user(),
-        deadline,
-        component: tool.digest_text(),
-    };
+    let prepared =
+        match unless_ended(signals.next(), Prepared::of(args, within, &names, &compiler)).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                worker.end().await;
+                return Err(error);
+            }
+        };
+    let Prepared { authority, sources, grant, ancestry, deadline, mut tool, invoke } = prepared;
+    let bearer =
+        Bearer { ancestry, owner: session::user(), deadline, component: tool.digest_text() };
     let credentials = Credentials::new(&authority, &sources, &grant, bearer);
     let (task_name, denied) = (names.task.clone(), Arc::clone(denials));
     let recorder = Recorder::new(Arc::clone(&authority), task_name, denied, credentials);
     let recorder = Arc::new(recorder);
-    let labels = args.label.iter().cloned().collect();
-    let begin = Begin { tool: &tool, invoke: &invoke, grant: &grant, labels, deadline };
+    let task = match within {
+        In::Own(granted) => Some(session::task(&names, None, &grant, deadline, &granted.label)),
+        In::Waiting(_) => None,
+    };
+    let begin = Begin { task, tool: &tool, invoke: &invoke };
     let starting = Session::start(authority, names, begin);
     let artifacts = tool.cache.directory();
     let arm = |grant| Task::start(settings, grant, recorder.clone(), artifacts, Some(worker));
@@ -104,7 +127,7 @@ async fn run_once(
     let mut outside = Outside { signals, watch, ended: None };
     let mut sink = Sink::new(args.json);
     let called =
-        call(&mut task, &mut tool, (args, &compiler), invoke, &mut sink, &mut outside).await;
+        call_tool(&mut task, &mut tool, (args, &compiler), invoke, &mut sink, &mut outside).await;
     task.kill().await;
     let report = called.and_then(|report| {
         let report = RunReport::ended(&tool, args.call.is_some(), report, sink, denials)?;
@@ -148,20 +171,38 @@ struct Prepared {
     authority: Arc<Authority>,
     sources: Sources,
     grant: Grant,
+    /// The task, and those above it.
+    ancestry: Vec<TaskId>,
+    deadline: Option<UnixMillis>,
     tool: Tool,
     invoke: Invoke,
 }
 
 impl Prepared {
-    async fn of(args: &Run, compiler: &Compiler) -> Result<Self> {
+    async fn of(
+        args: &ToolCall,
+        within: In<'_>,
+        names: &Names,
+        compiler: &Compiler,
+    ) -> Result<Self> {
         let places = Places::of(&args.operator)?;
-        let grant = grants::load(args.grant.as_ref(), &args.flags, &places)?;
-        let sources = Sources::of(&args.operator, &places, &grant)?;
+        let own = match within {
+            In::Own(granted) => Some(grants::load(granted, &places)?),
+            In::Waiting(_) => None,
+        };
         let load = Tool::load(&args.tool, &places, compiler);
         let (authority, tool) = tokio::join!(session::open(&places), load);
-        let tool = tool?;
+        let (authority, tool) = (Arc::new(authority?), tool?);
         let invoke = invoke(args, &tool)?;
-        Ok(Self { authority: Arc::new(authority?), sources, grant, tool, invoke })
+        let (grant, ancestry, deadline) = match own {
+            Some(grant) => {
+                let deadline = session::deadline(&grant);
+                (grant, vec![names.task.clone()], deadline)
+            }
+            None => session::waiting(&authority, &places, &names.task).await?,
+        };
+        let sources = Sources::of(&args.operator, &places, &grant)?;
+        Ok(Self { authority, sources, grant, ancestry, deadline, tool, invoke })
     }
 }
 
@@ -193,10 +234,10 @@ impl Outside<'_> {
 }
 
 /// Calls the tool; once more, compiled anew, if what is in the cache does not fit.
-async fn call(
+async fn call_tool(
     task: &mut Task,
     tool: &mut Tool,
-    (args, compiler): (&Run, &Compiler),
+    (args, compiler): (&ToolCall, &Compiler),
     invoke: Invoke,
     sink: &mut Sink,
     outside: &mut Outside<'_>,

@@ -15,7 +15,7 @@ use writ_runtime::wire::Fault;
 /// A command that was asked for JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// `writ run --json`.
+    /// `writ run --json` and `writ call --json`.
     Run,
     /// `writ inspect --json`.
     Inspect,
@@ -33,13 +33,14 @@ impl Asked {
     /// Says which command was asked for JSON, if one was.
     pub(crate) fn by(command: &Command) -> Option<Self> {
         match command {
-            Command::Run(args) => args.json.then_some(Self::Run),
+            Command::Run(args) => args.call.json.then_some(Self::Run),
+            Command::Call(args) => args.call.json.then_some(Self::Run),
             Command::Inspect(args) => args.json.then_some(Self::Inspect),
             Command::Check(args) => args.json.then_some(Self::Check),
             Command::Ps(args) => args.json.then_some(Self::Ps),
             Command::Kill(args) => args.json.then_some(Self::Kill),
             Command::Keys(args) => args.common.json.then_some(Self::Keys),
-            Command::Explain(_) | Command::Completions(_) => None,
+            Command::Task(_) | Command::Explain(_) | Command::Completions(_) => None,
         }
     }
 
@@ -47,7 +48,7 @@ impl Asked {
     /// cannot be told for certain there. What follows `--` belongs to the tool.
     fn in_words(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
         let asked = match words.next()?.to_str()? {
-            "run" => Self::Run,
+            "run" | "call" => Self::Run,
             "inspect" => Self::Inspect,
             "check" => Self::Check,
             "ps" => Self::Ps,

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use writ_broker::clock::UnixMillis;
 use writ_broker::event::Owner;
-use writ_broker::id::{CallId, LeaseId, TaskId};
+use writ_broker::id::{CallId, HostId, LeaseId, TaskId};
 use writ_broker::limits::Unit;
 use writ_broker::process::Standing;
-use writ_broker::state::{LeasePhase, Phase, State, Task};
+use writ_broker::state::{LeasePhase, Phase, Running, State, Task};
 use writ_broker::text::printable;
 
 /// The version of the JSON object; `schema/ps.json` says what is in it.
@@ -36,13 +36,21 @@ struct Row<'a> {
     started_ms: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline_ms: Option<UnixMillis>,
-    /// Of the process that runs it.
+    /// Of the process that it lives and dies with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    calls: &'a BTreeMap<CallId, String>,
+    calls: BTreeMap<&'a CallId, Call<'a>>,
     /// How many tokens are good.
     tokens: usize,
     credentials: Vec<Credential<'a>>,
+}
+
+/// What runs.
+#[derive(Serialize)]
+struct Call<'a> {
+    tool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
 }
 
 /// Whether a task may act.
@@ -63,9 +71,11 @@ enum TaskState {
 
 impl TaskState {
     fn of(state: &State, task: &Task, now: UnixMillis) -> Self {
-        let host = state.host(&task.host).map(writ_broker::process::Process::standing);
+        let lost = task.host.as_ref().is_some_and(|host| {
+            state.host(host).is_none_or(|process| process.standing() == Standing::Gone)
+        });
         match task.phase {
-            Phase::Live if host.is_none_or(|standing| standing == Standing::Gone) => Self::Lost,
+            Phase::Live if lost => Self::Lost,
             Phase::Live if task.deadline.is_some_and(|deadline| deadline <= now) => Self::Overdue,
             Phase::Live => Self::Live,
             Phase::Killed if !task.calls.is_empty() => Self::Stopping,
@@ -122,6 +132,10 @@ impl<'a> Row<'a> {
                 LeasePhase::Intended | LeasePhase::Granted => None,
             },
         });
+        let pid = |host: &HostId| state.host(host).map(|process| process.pid);
+        let call = |(id, running): (&'a CallId, &'a Running)| {
+            (id, Call { tool: &running.tool, pid: pid(&running.host) })
+        };
         Self {
             task: id,
             parent: task.parent.as_ref(),
@@ -130,8 +144,8 @@ impl<'a> Row<'a> {
             labels: &task.labels,
             started_ms: task.started,
             deadline_ms: task.deadline,
-            pid: state.host(&task.host).map(|process| process.pid),
-            calls: &task.calls,
+            pid: task.host.as_ref().and_then(pid),
+            calls: task.calls.iter().map(call).collect(),
             tokens: tokens.count(),
             credentials: credentials.collect(),
         }
@@ -141,7 +155,8 @@ impl<'a> Row<'a> {
         let ends = self.deadline_ms.map(|deadline| time(deadline.saturating_since(now)));
         let labels = self.labels.iter().map(|(name, value)| format!("{name}={value}"));
         let labels: Vec<_> = labels.collect();
-        let tools: Vec<_> = self.calls.values().map(|tool| printable(tool).into_owned()).collect();
+        let tools = self.calls.values().map(|call| printable(call.tool).into_owned());
+        let tools: Vec<_> = tools.collect();
         let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         let revoking = self.credentials.iter().filter(|held| held.revoking.is_some()).count();
         let mut held = format!("{}", self.tokens + self.credentials.len());

@@ -27,6 +27,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use writ_broker::diagnostic::Report;
+use writ_broker::grant::Wider;
 use writ_broker::text::printable;
 use writ_runtime::confinement::{Confinement, Layer};
 
@@ -94,6 +95,13 @@ pub(crate) fn cache_unused(why: &str) {
     let what = format!("the compile cache is not used: {why}");
     let help = "the tool is compiled for this run only; `writ explain C0103` says more";
     say(Weight::Warning, Some("C0103"), &what, Some(help));
+}
+
+/// Says where a grant goes beyond the one above it.
+pub(crate) fn wider(wider: &[Wider]) {
+    for Wider { field, why, help } in wider {
+        say(Weight::Error, None, &format!("{field}: {why}"), help.as_deref());
+    }
 }
 
 /// Says that credentials still exist upstream.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use writ_broker::authority::{Authority, Bearer, Issuer, Leases, Presented, Request, Tokens, Use};
 use writ_broker::diagnostic::Severity;
 use writ_broker::grant::{CredentialGrant, CredentialKind};
+use writ_broker::id::LeaseId;
 use writ_broker::keys::KeyFiles;
 use writ_broker::providers::config::CredentialsFile;
 use writ_broker::providers::{Material, Providers, Surroundings};
@@ -76,12 +77,17 @@ impl Credentials {
         grant: &Grant,
         bearer: Bearer,
     ) -> Self {
-        let task = bearer.task.clone();
-        let leases = sources.providers.clone();
-        let leases = leases.map(|given| Leases::new(Arc::clone(authority), given, task));
+        let task = bearer.ancestry.first().cloned();
+        let leases = sources.providers.clone().zip(task);
+        let leases = leases.map(|(given, task)| Leases::new(Arc::clone(authority), given, task));
         let tokens = sources.issuer.clone();
         let tokens = tokens.map(|issuer| Tokens::new(Arc::clone(authority), issuer, bearer));
         Self { grant: grant.credentials.clone(), tokens, leases }
+    }
+
+    /// Returns what may exist upstream.
+    pub(super) fn leases(&self) -> Vec<LeaseId> {
+        self.leases.as_ref().map(Leases::made).unwrap_or_default()
     }
 
     /// Gives what one request carries, or says why it cannot be had.

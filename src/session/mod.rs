@@ -2,6 +2,7 @@
 
 mod credentials;
 mod recorder;
+pub(crate) mod store;
 
 pub(crate) use credentials::{Credentials, Sources};
 pub(crate) use recorder::Recorder;
@@ -11,7 +12,6 @@ use crate::output::{self, OurFault, RunReport, Verdict};
 use crate::places::Places;
 use crate::signals::Ended;
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use writ_broker::authority::{self, Authority, Refused, Run, RunEnd, Stop};
 use writ_broker::clock::{Clock, SystemClock, UnixMillis};
-use writ_broker::event::{Event, Owner, TaskEnd, TaskStarted};
+use writ_broker::event::{CallStarted, Event, Owner, TaskEnd, TaskStarted};
 use writ_broker::id::{CallId, HostId, RANDOM_BYTES, TaskId};
 use writ_broker::process::{POKE, Process};
 use writ_broker::{Grant, codes};
@@ -84,17 +84,52 @@ pub(crate) fn fault(refused: &Refused) -> Fault {
 pub(crate) struct Session {
     authority: Arc<Authority>,
     names: Names,
+    /// The task begins and ends with the call.
+    own: bool,
     /// Hears of kills until it is dropped.
     following: JoinHandle<()>,
 }
 
-/// What is said of a task when it starts.
+/// What is said of a call when it starts.
 pub(crate) struct Begin<'a> {
+    /// The task, if it begins with the call.
+    pub(crate) task: Option<TaskStarted>,
     pub(crate) tool: &'a Tool,
     pub(crate) invoke: &'a Invoke,
-    pub(crate) grant: &'a Grant,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) deadline: Option<UnixMillis>,
+}
+
+/// What the ledger says of a task that starts with this process.
+pub(crate) fn task(
+    names: &Names,
+    parent: Option<TaskId>,
+    grant: &Grant,
+    deadline: Option<UnixMillis>,
+    labels: &[(String, String)],
+) -> TaskStarted {
+    TaskStarted {
+        task: names.task.clone(),
+        parent,
+        host: Some(names.host.clone()),
+        owner: user(),
+        labels: labels.iter().cloned().collect(),
+        deadline,
+        grant: grant.to_record(),
+    }
+}
+
+/// Finds a task that waits for calls: its grant for what is left of its time, those above it, and its
+/// deadline.
+pub(crate) async fn waiting(
+    authority: &Authority,
+    places: &Places,
+    task: &TaskId,
+) -> Result<(Grant, Vec<TaskId>, Option<UnixMillis>)> {
+    let (found, ancestry) =
+        authority.task(task.clone()).await.map_err(|refused| fault(&refused))?;
+    let mut grant = store::load(places, task)?;
+    let left = found.deadline.map(|deadline| deadline.saturating_since(SystemClock.now()));
+    grant.ttl = left.or(grant.ttl);
+    Ok((grant, ancestry, found.deadline))
 }
 
 /// When a task ends that starts now.
@@ -111,18 +146,11 @@ impl Session {
     ) -> Result<(Self, Watch)> {
         let run = Run {
             process: Process::current().context(OurFault("this process cannot be named"))?,
-            task: TaskStarted {
-                task: names.task.clone(),
-                parent: None,
-                host: names.host.clone(),
-                owner: user(),
-                labels: begin.labels,
-                deadline: begin.deadline,
-                grant: begin.grant.to_record(),
-            },
-            call: Event::CallStarted {
+            task: begin.task,
+            call: CallStarted {
                 task: names.task.clone(),
                 call: names.call.clone(),
+                host: names.host.clone(),
                 tool: begin.tool.name.clone(),
                 digest: begin.tool.digest_text(),
                 function: match begin.invoke {
@@ -131,6 +159,7 @@ impl Session {
                 },
             },
         };
+        let own = run.task.is_some();
         let mut poked = signal(SignalKind::from_raw(POKE.as_raw()))
             .context(OurFault("no signals can be heard"))?;
         let watch = Watch(authority.start_run(run).await.map_err(|refused| fault(&refused))?);
@@ -146,7 +175,7 @@ impl Session {
                 }
             }
         });
-        Ok((Self { authority, names, following }, watch))
+        Ok((Self { authority, names, own, following }, watch))
     }
 
     /// Records how the call and the task ended. What is said after this is in the ledger.
@@ -174,12 +203,14 @@ impl Session {
             exit_code,
             limit: limit.map(output::words),
         };
-        let end = RunEnd { notes: recorder.take().await, call, how };
-        let recorded = self.authority.end_run(host, task.clone(), end).await;
+        let leases = recorder.leases();
+        let task = self.own.then_some((task, how));
+        let end = RunEnd { notes: recorder.take().await, call, task, leases: leases.clone() };
+        let recorded = self.authority.end_run(host, end).await;
         recorded.map_err(|refused| fault(&refused))?;
         if let Some(providers) = sources.providers() {
             let until = Instant::now() + PATIENCE;
-            let left = self.authority.revoke(providers, Some(&task), until).await;
+            let left = self.authority.revoke(providers, Some(&leases), until).await;
             let left = left.map_err(|refused| fault(&refused))?;
             // What others have left is tried once, on the way.
             let orphans = self.authority.revoke(providers, None, Instant::now()).await;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use writ_broker::authority::{self, Authority};
 use writ_broker::event::{AskDecided, Refused};
-use writ_broker::id::TaskId;
+use writ_broker::id::{LeaseId, TaskId};
 use writ_broker::ledger::WriteError;
 use writ_broker::{Grant, Refusal};
 use writ_runtime::authority::{Authority as GateAuthority, BoxFuture, CredentialAsk};
@@ -95,6 +95,11 @@ impl Recorder {
     /// Leases the credentials that the tool itself is to hold.
     pub(crate) async fn exposed(&self, grant: &Grant) -> Result<Vec<(String, String)>> {
         self.credentials.exposed(grant).await
+    }
+
+    /// Returns the leases that were made for the call.
+    pub(crate) fn leases(&self) -> Vec<LeaseId> {
+        self.credentials.leases()
     }
 
     /// Records a refusal that was decided here.

@@ -3,6 +3,7 @@
 mod credentials;
 mod keys;
 mod postgres;
+mod tasks;
 
 use crate::harness::{Writ, guest};
 use crate::running::{Running, eventually, is_gone};
@@ -13,7 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
-use writ_broker::event::{Event, HostEnd, TaskEnd};
+use writ_broker::event::{CallStarted, Event, HostEnd, TaskEnd};
 use writ_broker::ledger::{Ledger, Settings, SqliteLedger};
 use writ_test_support::{DnsStub, RawServer, Then};
 
@@ -98,7 +99,9 @@ fn a_run_stands_in_the_ledger_from_its_start_to_its_end() {
     assert_eq!(report["task"], started.task.as_str());
     assert_eq!(started.labels["job"], "7");
     assert_eq!(started.grant["env"]["TOKEN"], "(not recorded)");
-    let Event::CallStarted { digest, tool, .. } = &records[2] else { panic!("{records:?}") };
+    let Event::CallStarted(CallStarted { digest, tool, .. }) = &records[2] else {
+        panic!("{records:?}")
+    };
     assert_eq!(
         (&report["tool"]["digest"], &report["tool"]["name"]),
         (&digest[..].into(), &tool[..].into())
@@ -140,7 +143,8 @@ fn a_task_is_killed_from_another_shell_by_its_name_and_everything_with_it() {
         let tasks = machine.tasks();
         assert_eq!(tasks.len(), 1);
         assert_eq!((&tasks[0]["state"], &tasks[0]["pid"]), (&"live".into(), &running.id().into()));
-        assert!(tasks[0]["calls"].as_object().unwrap().values().all(|tool| tool == "limits"));
+        let mut calls = tasks[0]["calls"].as_object().unwrap().values();
+        assert!(calls.all(|call| call["tool"] == "limits" && call["pid"] == running.id()));
 
         let task = machine.task();
         let receipt = machine.kill(&[&task, "--why", "it went astray"]);

@@ -202,12 +202,12 @@ impl Calls {
     fn of<'a>(state: &State, tasks: impl Iterator<Item = &'a TaskId>) -> Self {
         let mut calls = BTreeMap::new();
         for (id, task) in tasks.filter_map(|id| Some((id, state.task(id)?))) {
-            let Some(process) = state.host(&task.host) else { continue };
-            if !task.calls.is_empty() {
-                let (_, running) = calls
-                    .entry(task.host.clone())
+            for (call, running) in &task.calls {
+                let Some(process) = state.host(&running.host) else { continue };
+                let (_, calls) = calls
+                    .entry(running.host.clone())
                     .or_insert_with(|| (process.clone(), BTreeSet::new()));
-                running.extend(task.calls.keys().map(|call| (id.clone(), call.clone())));
+                calls.insert((id.clone(), call.clone()));
             }
         }
         Self(calls)

@@ -9,7 +9,7 @@ use crate::id::{LeaseId, RANDOM_BYTES, TaskId};
 use crate::providers::{Handle, Intent, LeaseAsk, Leased, Material, ProviderError, Providers};
 use crate::state::{Lease, LeasePhase, State};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -61,6 +61,8 @@ pub struct Leases {
     providers: Arc<Providers>,
     task: TaskId,
     held: Mutex<BTreeMap<String, Held>>,
+    /// Everything that may exist upstream because of this.
+    made: std::sync::Mutex<Vec<LeaseId>>,
 }
 
 struct Held {
@@ -71,7 +73,13 @@ struct Held {
 impl Leases {
     /// Leases nothing yet.
     pub fn new(authority: Arc<Authority>, providers: Arc<Providers>, task: TaskId) -> Self {
-        Self { authority, providers, task, held: Mutex::default() }
+        Self {
+            authority,
+            providers,
+            task,
+            held: Mutex::default(),
+            made: std::sync::Mutex::default(),
+        }
     }
 
     /// Gives the secret part of a credential of the grant, leasing it when it is first needed.
@@ -106,6 +114,11 @@ impl Leases {
         Ok(material)
     }
 
+    /// Returns what has to be revoked once nobody needs it any more.
+    pub fn made(&self) -> Vec<LeaseId> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// An error or an end in the middle leaves the intent in the ledger, and so to the end of the task.
     async fn lease(&self, grant: &CredentialGrant, at: UnixMillis) -> Result<Leased, LeaseError> {
         let name = grant.name.as_str();
@@ -124,6 +137,7 @@ impl Leases {
             subject: None,
         };
         let intent = provider.intent(&ask);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(ask.lease.clone());
         self.authority.intend(&ask, &intent).await?;
         let leased = provider.lease(&ask, &intent, self.authority.clock.now()).await?;
         self.authority.granted(&ask, &leased).await?;
@@ -164,14 +178,14 @@ impl Authority {
     pub async fn revoke(
         &self,
         providers: &Providers,
-        own: Option<&TaskId>,
+        own: Option<&[LeaseId]>,
         until: Instant,
     ) -> Result<usize, Refused> {
         let mut wait = BACK_OFF.0;
         loop {
-            let own = own.cloned();
+            let own = own.map(<[_]>::to_vec);
             let pending =
-                self.decide(move |state, _| Ok((Vec::new(), revocable(state, own.as_ref()))));
+                self.decide(move |state, _| Ok((Vec::new(), revocable(state, own.as_deref()))));
             let pending = pending.await?.answer;
             let mut asked = Duration::ZERO;
             let mut left = 0;
@@ -209,13 +223,14 @@ impl Authority {
 }
 
 /// The leases that are to be revoked from here.
-fn revocable(state: &State, own: Option<&TaskId>) -> Vec<(LeaseId, Lease)> {
-    let ours = |lease: &Lease| match own {
-        Some(task) => lease.task == *task,
-        None => state.task(&lease.task).is_none_or(|task| state.host(&task.host).is_none()),
+fn revocable(state: &State, own: Option<&[LeaseId]>) -> Vec<(LeaseId, Lease)> {
+    let ours = |(id, lease): &(&LeaseId, &Lease)| match own {
+        Some(own) => own.contains(id),
+        // Whoever leased it, nothing of its task runs any more.
+        None => state.task(&lease.task).is_none_or(|task| task.calls.is_empty()),
     };
     let revoking = |phase| matches!(phase, LeasePhase::Revoking { .. });
-    let leases = state.leases().filter(|(_, lease)| revoking(lease.phase) && ours(lease));
+    let leases = state.leases().filter(ours).filter(|(_, lease)| revoking(lease.phase));
     leases.map(|(id, lease)| (id.clone(), lease.clone())).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The state behind the writer, and how those whose tasks end are told.
 
 use crate::event::{Event, Owner};
-use crate::id::TaskId;
+use crate::id::{HostId, TaskId};
 use crate::ledger::{Head, Record, State as Followed, Unfit, WriteError};
 use crate::state::State;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub enum Stop {
 /// Tells when a task may act no longer. Dropped, nobody is told.
 #[derive(Debug)]
 pub struct Watch {
-    task: TaskId,
+    key: Key,
     told: watch::Receiver<Option<Stop>>,
     watched: Arc<Watched>,
 }
@@ -44,24 +44,53 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.watched.lock().remove(&self.task);
+        self.watched.lock().remove(&self.key);
     }
 }
 
+/// A task, and the process that runs something in it.
+type Key = (TaskId, HostId);
+
 /// The tasks of this process.
 #[derive(Debug, Default)]
-pub(super) struct Watched(Mutex<BTreeMap<TaskId, watch::Sender<Option<Stop>>>>);
+pub(super) struct Watched(Mutex<BTreeMap<Key, watch::Sender<Option<Stop>>>>);
 
 impl Watched {
-    pub(super) fn watch(self: &Arc<Self>, task: TaskId) -> Watch {
+    pub(super) fn watch(self: &Arc<Self>, task: TaskId, host: HostId) -> Watch {
         let (tell, told) = watch::channel(None);
-        self.lock().insert(task.clone(), tell);
-        Watch { task, told, watched: Arc::clone(self) }
+        let key = (task, host);
+        self.lock().insert(key.clone(), tell);
+        Watch { key, told, watched: Arc::clone(self) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, watch::Sender<Option<Stop>>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, watch::Sender<Option<Stop>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What has ended: tasks wherever they run, or a process with whatever it runs.
+#[derive(Debug)]
+enum Ending {
+    Tasks(Vec<TaskId>),
+    Host(HostId),
+}
+
+impl Ending {
+    fn concerns(&self, (task, host): &Key) -> bool {
+        match self {
+            Self::Tasks(tasks) => tasks.contains(task),
+            Self::Host(ended) => ended == host,
+        }
+    }
+}
+
+/// Tells one watcher. The first that it is told counts: that is what ended it.
+fn tell(watcher: &watch::Sender<Option<Stop>>, stop: &Stop) {
+    watcher.send_if_modified(|told| {
+        let first = told.is_none();
+        told.get_or_insert_with(|| stop.clone());
+        first
+    });
 }
 
 /// The state that the writer's thread owns.
@@ -70,7 +99,7 @@ pub(super) struct Live {
     state: State,
     watched: Arc<Watched>,
     /// What has ended in records that are not durable yet.
-    ending: Vec<(Vec<TaskId>, Stop)>,
+    ending: Vec<(Ending, Stop)>,
     /// The state was made anew: what ended meanwhile is found by looking.
     anew: bool,
 }
@@ -85,17 +114,16 @@ impl Live {
     }
 
     /// What an event ends, and how. Asked before it is applied.
-    fn ends(&self, event: &Event) -> Option<(Vec<TaskId>, Stop)> {
+    fn ends(&self, event: &Event) -> Option<(Ending, Stop)> {
         match event {
             Event::TaskKilled { task, by, why } => {
                 let stop = Stop::Killed { by: by.clone(), why: why.clone() };
-                Some((self.state.subtree(task), stop))
+                Some((Ending::Tasks(self.state.subtree(task)), stop))
             }
-            Event::TaskEnded { task, .. } => Some((self.state.subtree(task), Stop::Ended)),
-            Event::HostEnded { host, .. } => {
-                let tasks = self.state.tasks().filter(|(_, task)| task.host == *host);
-                Some((tasks.map(|(id, _)| id.clone()).collect(), Stop::Ended))
+            Event::TaskEnded { task, .. } => {
+                Some((Ending::Tasks(self.state.subtree(task)), Stop::Ended))
             }
+            Event::HostEnded { host, .. } => Some((Ending::Host(host.clone()), Stop::Ended)),
             _ => None,
         }
     }
@@ -123,24 +151,16 @@ impl Followed for Live {
 
     fn committed(&mut self, _: Head) {
         let watched = self.watched.lock();
-        // The first that is told counts: it is what ended the task.
-        let tell = |tell: &watch::Sender<Option<Stop>>, stop: &Stop| {
-            tell.send_if_modified(|told| {
-                let first = told.is_none();
-                told.get_or_insert_with(|| stop.clone());
-                first
-            });
-        };
-        for (tasks, stop) in self.ending.drain(..) {
-            for task in tasks {
-                if let Some(watcher) = watched.get(&task) {
-                    tell(watcher, &stop);
-                }
-            }
+        for (ending, stop) in self.ending.drain(..) {
+            let concerned = watched.iter().filter(|(key, _)| ending.concerns(key));
+            concerned.for_each(|(_, watcher)| tell(watcher, &stop));
         }
         if std::mem::take(&mut self.anew) {
             let now = self.state.now();
-            let ended = watched.iter().filter(|(task, _)| !self.state.is_live(task, now));
+            let lives = |(task, host): &Key| {
+                self.state.is_live(task, now) && self.state.host(host).is_some()
+            };
+            let ended = watched.iter().filter(|(key, _)| !lives(key));
             ended.for_each(|(_, watcher)| tell(watcher, &Stop::Ended));
         }
     }
@@ -150,12 +170,7 @@ impl Followed for Live {
     }
 
     fn sealed(&mut self, why: &WriteError) {
-        for watcher in self.watched.lock().values() {
-            watcher.send_if_modified(|told| {
-                let first = told.is_none();
-                told.get_or_insert_with(|| Stop::Sealed(why.to_string()));
-                first
-            });
-        }
+        let stop = Stop::Sealed(why.to_string());
+        self.watched.lock().values().for_each(|watcher| tell(watcher, &stop));
     }
 }

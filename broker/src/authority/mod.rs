@@ -21,13 +21,14 @@ pub use tokens::{Bearer, Issuer, Presented, Request, TokenError, Tokens};
 pub use view::{View, ViewError};
 
 use crate::clock::{Clock, UnixMillis};
-use crate::event::{AskDecided, Event, HostEnd, TaskEnd, TaskStarted, TokenMinted};
-use crate::id::{HostId, TaskId};
+use crate::event::{AskDecided, CallStarted, Event, HostEnd, TaskEnd, TaskStarted, TokenMinted};
+use crate::id::{HostId, LeaseId, TaskId};
 use crate::ledger::{Committed, Decided, Draft, InvalidDraft, Ledger, Pace, WriteError, Writer};
 use crate::process::{Process, Standing};
-use crate::state::{NotNow, State};
+use crate::state::{NotNow, State, Task};
 use kill::Killed;
 use live::{Live, Watched};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why something was not recorded, and so may not be done.
@@ -45,15 +46,15 @@ pub enum Refused {
     Invalid(#[from] InvalidDraft),
 }
 
-/// A process that comes up for one task with one call.
+/// A process that comes up for one call.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The process.
     pub process: Process,
-    /// Its task.
-    pub task: TaskStarted,
-    /// Its call: an [`Event::CallStarted`].
-    pub call: Event,
+    /// Its task, if it comes up for that as well.
+    pub task: Option<TaskStarted>,
+    /// Its call.
+    pub call: CallStarted,
 }
 
 /// What is said when such a process is done.
@@ -63,8 +64,10 @@ pub struct RunEnd {
     pub notes: Vec<AskDecided>,
     /// How its call ended: an [`Event::CallEnded`].
     pub call: Event,
-    /// How its task ended, unless it was ended before.
-    pub how: TaskEnd,
+    /// How its task ended, if it came up for that and unless it was ended before.
+    pub task: Option<(TaskId, TaskEnd)>,
+    /// What it had leased.
+    pub leases: Vec<LeaseId>,
 }
 
 /// Decides and records for the tasks of this process.
@@ -84,23 +87,68 @@ impl Authority {
         Ok(Self { writer, ledger, clock, watched })
     }
 
-    /// Admits a process with its task and call. It may act once this returns.
+    /// Admits a process with its call, and its task if it comes up for that. It may act once this
+    /// returns.
     ///
     /// Processes that are gone without having said so are declared lost on the way: that ends their
-    /// tasks, and nothing waits for them any more.
+    /// tasks, and nothing waits for them any more. So are tasks whose time is over.
     pub async fn start_run(&self, run: Run) -> Result<Watch, Refused> {
         // Watched first: a kill may come right after the commit.
-        let watch = self.watched.watch(run.task.task.clone());
+        let watch = self.watched.watch(run.call.task.clone(), run.call.host.clone());
         self.decide(move |state, now| {
-            let mut events: Vec<Event> = lost(state).collect();
-            let host = run.task.host.clone();
+            let mut events = tidied(state, now);
+            let host = run.call.host.clone();
             events.push(Event::HostStarted { host, process: run.process.clone() });
-            events.push(state.start_first_task(now, run.task.clone())?);
-            events.push(run.call.clone());
+            match &run.task {
+                Some(task) => events.push(state.start_first_task(now, task.clone())?),
+                None => state.act(now, &run.call.task)?,
+            }
+            events.push(Event::CallStarted(run.call.clone()));
             Ok((events, ()))
         })
         .await?;
         Ok(watch)
+    }
+
+    /// Admits a task that waits for calls until its deadline.
+    pub async fn start_task(&self, task: TaskStarted) -> Result<(), Refused> {
+        self.decide(move |state, now| {
+            let mut events = tidied(state, now);
+            events.push(state.start_task(now, task.clone())?);
+            Ok((events, ()))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends a task that is done, with everything below it. What runs in it is told; it is not waited
+    /// for. Says whether it was live.
+    pub async fn end_task(&self, task: TaskId) -> Result<bool, Refused> {
+        let ended = self.decide(move |state, _| {
+            let event = state.end(&task, TaskEnd::Done);
+            let live = event.is_some();
+            Ok((event.into_iter().collect(), live))
+        });
+        Ok(ended.await?.answer)
+    }
+
+    /// Returns a task that may act now, with those above it, the nearest first.
+    pub async fn task(&self, task: TaskId) -> Result<(Task, Vec<TaskId>), Refused> {
+        let found = self.decide(move |state, now| {
+            state.act(now, &task)?;
+            let found = state.task(&task).cloned().ok_or_else(|| NotNow::NotLive(task.clone()))?;
+            Ok((Vec::new(), (found, state.ancestry(&task))))
+        });
+        Ok(found.await?.answer)
+    }
+
+    /// Returns the tasks that may act now.
+    pub async fn live_tasks(&self) -> Result<BTreeSet<TaskId>, Refused> {
+        let live = self.decide(|state, now| {
+            let live = state.tasks().map(|(id, _)| id).filter(|id| state.is_live(id, now));
+            Ok((Vec::new(), live.cloned().collect()))
+        });
+        Ok(live.await?.answer)
     }
 
     /// Records that an effect may happen outside, if its task may still act, with the notes that came
@@ -136,12 +184,16 @@ impl Authority {
         Ok(decided.await?.answer)
     }
 
-    /// Records the end of a process with its only task and call. What it says is durable then.
-    pub async fn end_run(&self, host: HostId, task: TaskId, end: RunEnd) -> Result<(), Refused> {
+    /// Records the end of a process that came up for one call. What it says is durable then.
+    pub async fn end_run(&self, host: HostId, end: RunEnd) -> Result<(), Refused> {
         self.decide(move |state, _| {
             let mut events: Vec<Event> = end.notes.iter().cloned().map(Event::AskDecided).collect();
             events.push(end.call.clone());
-            events.extend(state.end(&task, end.how));
+            // The end of a task releases what was leased for it.
+            let leased = end.leases.iter().filter(|_| end.task.is_none()).cloned();
+            let held = leased.filter(|lease| state.is_held(lease));
+            events.extend(held.map(|lease| Event::LeaseReleased { lease }));
+            events.extend(end.task.as_ref().and_then(|(task, how)| state.end(task, *how)));
             events.extend(state.end_host(&host, HostEnd::Done));
             Ok((events, ()))
         })
@@ -202,10 +254,11 @@ impl Authority {
     }
 }
 
-/// What ends the processes that are gone and have not said so.
-fn lost(state: &State) -> impl Iterator<Item = Event> {
+/// What ends the processes that are gone and have not said so, and the tasks whose time is over.
+fn tidied(state: &State, now: UnixMillis) -> Vec<Event> {
     let gone = state.hosts().filter(|(_, process)| process.standing() == Standing::Gone);
-    gone.map(|(host, _)| Event::HostEnded { host: host.clone(), how: HostEnd::Lost })
+    let lost = gone.map(|(host, _)| Event::HostEnded { host: host.clone(), how: HostEnd::Lost });
+    lost.chain(state.end_overdue(now)).collect()
 }
 
 #[cfg(test)]

@@ -70,18 +70,19 @@ fn run(n: u8) -> Run {
 fn run_in(n: u8, process: Process) -> Run {
     Run {
         process,
-        task: TaskStarted {
+        task: Some(TaskStarted {
             task: task(n),
             parent: None,
-            host: host(n),
+            host: Some(host(n)),
             owner: AGENT,
             labels: [("job".to_owned(), n.to_string())].into(),
             deadline: None,
             grant: serde_json::json!({"limits": {"instances": 1}}),
-        },
-        call: Event::CallStarted {
+        }),
+        call: CallStarted {
             task: task(n),
             call: call(n),
+            host: host(n),
             tool: "sitegen".to_owned(),
             digest: "sha256:00".to_owned(),
             function: None,
@@ -99,7 +100,8 @@ fn end(n: u8, outcome: &str) -> RunEnd {
             exit_code: 0,
             limit: None,
         },
-        how: TaskEnd::Done,
+        task: Some((task(n), TaskEnd::Done)),
+        leases: Vec::new(),
     }
 }
 
@@ -140,7 +142,7 @@ async fn a_run_tells_its_story() {
         .await
         .unwrap();
     let late = RunEnd { notes: vec![refusal(1, "GET https://c.test/")], ..end(1, "exited") };
-    authority.end_run(host(1), task(1), late).await.unwrap();
+    authority.end_run(host(1), late).await.unwrap();
     let story = [
         "host.started",
         "task.started",
@@ -180,7 +182,7 @@ async fn a_kill_from_elsewhere_reaches_the_task_and_waits_until_its_call_has_end
     let refused = Refused::NotNow(NotNow::NotLive(task(1)));
     assert_eq!(here.admit(vec![], ask(1, "GET https://a.test/")).await, Err(refused.clone()));
     assert_eq!(here.mint(minted(1, "late")).await, Err(refused));
-    here.end_run(host(1), task(1), end(1, "killed")).await.unwrap();
+    here.end_run(host(1), end(1, "killed")).await.unwrap();
 
     let receipt = waiting.await.unwrap().unwrap();
     assert!(receipt.is_complete());
@@ -276,7 +278,7 @@ async fn a_clock_that_steps_back_stops_everything_but_a_kill() {
         let machine = Machine { ledger: machine.ledger.clone(), clock: machine.clock.clone() };
         async move { machine.kill(Selector::All).await }
     });
-    authority.end_run(host(1), task(1), end(1, "killed")).await.unwrap();
+    authority.end_run(host(1), end(1, "killed")).await.unwrap();
     assert!(killing.await.unwrap().unwrap().durable);
 }
 
@@ -382,7 +384,7 @@ async fn nothing_is_allowed_after_a_kill_was_recorded() {
             sent += sender.await.unwrap();
         }
         assert!(matches!(watch.stopped().await, Stop::Killed { .. }));
-        authority.end_run(host(round), task(round), end(round, "killed")).await.unwrap();
+        authority.end_run(host(round), end(round, "killed")).await.unwrap();
         assert!(killing.await.unwrap().unwrap().is_complete());
 
         let story = machine.records();
@@ -410,4 +412,45 @@ async fn a_ledger_that_lost_what_was_seen_stops_the_tasks() {
     std::fs::rename(&path, folder.path().join("aside")).unwrap();
     let refused = authority.admit(vec![], ask(1, "GET https://a.test/")).await;
     assert_eq!(refused, Err(Refused::Ledger(WriteError::Unavailable(Cause::Replaced))));
+}
+
+#[tokio::test]
+async fn a_task_waits_for_calls_from_any_process_until_it_is_ended() {
+    let machine = Machine::new();
+    let authority = machine.authority();
+    let deadline = Some(UnixMillis(NOW.0 + 60_000));
+    let waiting = TaskStarted { host: None, deadline, ..run(1).task.unwrap() };
+    authority.start_task(waiting.clone()).await.unwrap();
+    let child = TaskStarted { task: task(2), parent: Some(task(1)), ..waiting };
+    authority.start_task(child).await.unwrap();
+    let (_, ancestry) = authority.task(task(2)).await.unwrap();
+    assert_eq!(ancestry, [task(2), task(1)]);
+
+    let in_child = Run { task: None, call: CallStarted { task: task(2), ..run(2).call }, ..run(2) };
+    let mut watch = machine.authority().start_run(in_child.clone()).await.unwrap();
+    let ended = RunEnd { task: None, ..end(2, "exited") };
+    authority.end_run(host(2), ended).await.unwrap();
+    assert!(tokio::time::timeout(Duration::ZERO, watch.stopped()).await.is_err());
+    assert_eq!(authority.task(task(2)).await.unwrap().0.calls.len(), 0);
+
+    assert!(authority.end_task(task(1)).await.unwrap());
+    let refused = Refused::NotNow(NotNow::NotLive(task(2)));
+    assert_eq!(authority.start_run(in_child).await.unwrap_err(), refused);
+    assert!(!authority.end_task(task(1)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_task_whose_time_is_over_is_ended_by_the_next_process() {
+    let machine = Machine::new();
+    let authority = machine.authority();
+    let deadline = Some(UnixMillis(NOW.0 + 1000));
+    let waiting = TaskStarted { host: None, deadline, ..run(1).task.unwrap() };
+    authority.start_task(waiting).await.unwrap();
+    machine.clock.advance(Duration::from_secs(1));
+    let call = Run { task: None, ..run(1) };
+    let refused = Refused::NotNow(NotNow::NotLive(task(1)));
+    assert_eq!(authority.start_run(call).await.unwrap_err(), refused);
+    authority.start_run(run(2)).await.unwrap();
+    let over = Event::TaskEnded { task: task(1), how: TaskEnd::Deadline };
+    assert!(machine.records().contains(&over));
 }

@@ -27,8 +27,8 @@ pub struct Issuer {
 /// Whose tokens they are.
 #[derive(Debug, Clone)]
 pub struct Bearer {
-    /// The task.
-    pub task: TaskId,
+    /// The task, and those above it, the nearest first.
+    pub ancestry: Vec<TaskId>,
     /// On whose behalf it runs.
     pub owner: Owner,
     /// When it ends at the latest.
@@ -167,9 +167,13 @@ impl Tokens {
         let deadline = self.bearer.deadline.unwrap_or(UnixMillis(u64::MAX));
         let lifetime = Lifetime::new(now, credential.ttl, deadline)?;
         let audience = credential.scope.audience.clone().unwrap_or_default();
+        let names: Vec<String> = self.bearer.ancestry.iter().map(ToString::to_string).collect();
+        let (Some(task), Some(root)) = (self.bearer.ancestry.first(), names.last()) else {
+            return Err(TokenError::Mint(MintError::Claim("task")));
+        };
         let jti = random()?;
         let minted = TokenMinted {
-            task: self.bearer.task.clone(),
+            task: task.clone(),
             jti: jti.clone(),
             audience: audience.clone(),
             expires: lifetime.ends_at(),
@@ -185,14 +189,14 @@ impl Tokens {
             lifetime,
             jti,
             scope: credential.scope.actions.clone(),
-            txn: self.bearer.task.to_string(),
+            txn: root.clone(),
             task: TaskClaim {
-                id: self.bearer.task.to_string(),
-                parent: None,
-                depth: 0,
+                id: task.to_string(),
+                parent: names.get(1).cloned(),
+                depth: u32::try_from(names.len() - 1).unwrap_or(u32::MAX),
                 component: Some(self.bearer.component.clone()),
             },
-            act: vec![Actor { subject: self.bearer.task.to_string() }],
+            act: names.iter().map(|name| Actor { subject: name.clone() }).collect(),
             authorization_details: details(credential),
             bound_to: prover.map(|prover| *prover.thumbprint()),
             status: None,

@@ -88,6 +88,8 @@ codes! {
     NOT_LIVE = "D0401";
     /// Something that wants out while no call runs.
     IDLE = "D0402";
+    /// A grant that goes beyond the one above it.
+    WIDER = "D0403";
     /// The file is not TOML.
     SYNTAX = "G0101";
     /// A key or limit that does not exist.

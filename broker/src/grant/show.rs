@@ -14,8 +14,18 @@ impl Grant {
     /// Parsed again it is the same grant, but for values of variables that look like credentials:
     /// those are replaced by a word, because this text is meant to be printed.
     pub fn to_toml(&self) -> String {
+        self.toml(|value| if credential_kind(value).is_some() { "(not shown)" } else { value })
+    }
+
+    /// Writes the whole grant as a grant file, with every value. It is for a place that only its owner
+    /// can read; parsed again it is the same grant.
+    pub fn to_private_toml(&self) -> String {
+        self.toml(|value| value)
+    }
+
+    fn toml(&self, variable: impl Fn(&str) -> &str) -> String {
         let mut out = String::new();
-        self.write_toml(&mut out).expect("a string takes any text");
+        self.write_toml(&mut out, variable).expect("a string takes any text");
         out
     }
 
@@ -39,7 +49,7 @@ impl Grant {
         grant
     }
 
-    fn write_toml(&self, out: &mut String) -> std::fmt::Result {
+    fn write_toml(&self, out: &mut String, variable: impl Fn(&str) -> &str) -> std::fmt::Result {
         if self.ttl.is_some() || self.purpose.is_some() {
             writeln!(out, "[task]")?;
         }
@@ -70,8 +80,7 @@ impl Grant {
             writeln!(out, "\n[env]")?;
         }
         for (name, value) in &self.env {
-            let shown = if credential_kind(value).is_some() { "(not shown)" } else { value };
-            writeln!(out, "{} = {}", quoted(name), quoted(shown))?;
+            writeln!(out, "{} = {}", quoted(name), quoted(variable(value)))?;
         }
         writeln!(out, "\n[limits]")?;
         for field in FIELDS {

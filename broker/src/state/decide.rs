@@ -84,8 +84,8 @@ impl State {
     /// That its grant is within its parent's is decided where both grants are; here is only what
     /// hangs on time and on the tree.
     pub fn start_task(&self, now: UnixMillis, started: TaskStarted) -> Result<Event, NotNow> {
-        if !self.hosts.contains_key(&started.host) {
-            return Err(NotNow::NoHost(started.host));
+        if let Some(host) = started.host.as_ref().filter(|host| !self.hosts.contains_key(host)) {
+            return Err(NotNow::NoHost(host.clone()));
         }
         self.start_first_task(now, started)
     }
@@ -175,6 +175,14 @@ impl State {
     /// Returns what ends a process with all its tasks, unless it has ended already.
     pub fn end_host(&self, host: &HostId, how: HostEnd) -> Option<Event> {
         self.hosts.contains_key(host).then(|| Event::HostEnded { host: host.clone(), how })
+    }
+
+    /// Returns what ends the tasks that wait for calls and whose time is over. A task that has a process
+    /// of its own is ended by that.
+    pub fn end_overdue(&self, now: UnixMillis) -> impl Iterator<Item = Event> {
+        let waits = |task: &TaskId| self.tasks.get(task).is_some_and(|task| task.host.is_none());
+        let overdue = self.overdue(now).into_iter().filter(move |task| waits(task));
+        overdue.map(|task| Event::TaskEnded { task, how: TaskEnd::Deadline })
     }
 
     /// Returns the tasks whose time is over.

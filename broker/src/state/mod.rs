@@ -10,10 +10,10 @@ mod task;
 mod tests;
 
 pub use decide::{MAX_DEPTH, MAX_LIVE_TASKS, NotNow, Selector};
-pub use task::{Lease, LeasePhase, Phase, Task, Token};
+pub use task::{Lease, LeasePhase, Phase, Running, Task, Token};
 
 use crate::clock::UnixMillis;
-use crate::event::{Event, HostEnd, LeaseIntended, TaskEnd, TaskStarted, TokenMinted};
+use crate::event::{CallStarted, Event, HostEnd, LeaseIntended, TaskEnd, TaskStarted, TokenMinted};
 use crate::id::{HostId, LeaseId, TaskId};
 use crate::keys::{KeyRing, Purpose};
 use crate::process::Process;
@@ -60,6 +60,11 @@ impl State {
                     lease.phase = LeasePhase::Revoking { attempts: *attempts };
                 }
             }
+            Event::LeaseReleased { lease } => {
+                if let Some(lease) = self.leases.get_mut(lease) {
+                    lease.end();
+                }
+            }
             Event::LeaseRevoked { lease } => self.lease_revoked(lease),
             Event::TokenMinted(minted) => self.token_minted(minted),
             Event::KeysChanged { purpose, change } => {
@@ -71,9 +76,10 @@ impl State {
                     token.revoked = true;
                 }
             }
-            Event::CallStarted { task, call, tool, .. } => {
+            Event::CallStarted(CallStarted { task, call, host, tool, .. }) => {
                 if let Some(task) = self.tasks.get_mut(task) {
-                    task.calls.insert(call.clone(), tool.clone());
+                    let running = Running { host: host.clone(), tool: tool.clone() };
+                    task.calls.insert(call.clone(), running);
                 }
             }
             Event::CallEnded { task, call, .. } => {
@@ -122,6 +128,13 @@ impl State {
         self.leases.iter()
     }
 
+    /// Says whether a credential is needed still, as far as the ledger knows.
+    pub fn is_held(&self, lease: &LeaseId) -> bool {
+        let needed =
+            |lease: &Lease| matches!(lease.phase, LeasePhase::Intended | LeasePhase::Granted);
+        self.leases.get(lease).is_some_and(needed)
+    }
+
     /// Returns one token that has not expired, whether or not it is still good.
     pub fn token(&self, jti: &str) -> Option<&Token> {
         self.tokens.get(jti)
@@ -130,6 +143,17 @@ impl State {
     /// Returns the tokens that have not expired, whether or not they are still good.
     pub fn tokens(&self) -> impl Iterator<Item = (&str, &Token)> {
         self.tokens.iter().map(|(jti, token)| (jti.as_str(), token))
+    }
+
+    /// Returns a task and those above it, the nearest first.
+    pub fn ancestry(&self, task: &TaskId) -> Vec<TaskId> {
+        let mut found = Vec::new();
+        let mut next = Some(task.clone());
+        while let Some(id) = next.take() {
+            next = self.tasks.get(&id).and_then(|task| task.parent.clone());
+            found.push(id);
+        }
+        found
     }
 
     /// Says whether a token is good at a time: not revoked, not expired, and its task lives.
@@ -163,15 +187,18 @@ impl State {
         self.hosts.remove(host);
         let how = if how == HostEnd::Done { TaskEnd::Done } else { TaskEnd::Lost };
         let left = |(id, task): (&TaskId, &Task)| {
-            (task.host == *host && task.phase == Phase::Live).then(|| id.clone())
+            let its_own = task.host.as_ref() == Some(host);
+            (its_own && task.phase == Phase::Live).then(|| id.clone())
         };
         let left: Vec<_> = self.tasks.iter().filter_map(left).collect();
         for task in left {
             self.end_tree(&task, Phase::Ended(how));
         }
-        // Nothing of it runs any more, in tasks that were ended before it as well.
+        // Nothing of it runs any more, in tasks of others and in those that were ended before.
         let ran = |(id, task): (&TaskId, &mut Task)| {
-            (task.host == *host && !std::mem::take(&mut task.calls).is_empty()).then(|| id.clone())
+            let before = task.calls.len();
+            task.calls.retain(|_, call| call.host != *host);
+            (task.calls.len() < before).then(|| id.clone())
         };
         let ran: Vec<_> = self.tasks.iter_mut().filter_map(ran).collect();
         ran.iter().for_each(|task| self.forget_if_unused(task));

@@ -18,6 +18,15 @@ pub enum Phase {
     Killed,
 }
 
+/// A call that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The process that runs it.
+    pub host: HostId,
+    /// The tool's name.
+    pub tool: String,
+}
+
 /// One task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
@@ -27,8 +36,8 @@ pub struct Task {
     pub children: BTreeSet<TaskId>,
     /// How many tasks are above it.
     pub depth: u32,
-    /// The process that runs it.
-    pub host: HostId,
+    /// The process that it lives and dies with.
+    pub host: Option<HostId>,
     /// On whose behalf.
     pub owner: Owner,
     /// Words by which it can be found.
@@ -37,8 +46,8 @@ pub struct Task {
     pub started: UnixMillis,
     /// When it ends at the latest.
     pub deadline: Option<UnixMillis>,
-    /// The tools that it runs now, by call.
-    pub calls: BTreeMap<CallId, String>,
+    /// What runs in it now.
+    pub calls: BTreeMap<CallId, Running>,
     /// Whether it may act.
     pub phase: Phase,
     /// Leases that are not revoked and tokens that have not expired.

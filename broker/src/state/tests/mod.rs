@@ -25,7 +25,7 @@ pub(super) fn started(n: u8, parent: Option<u8>, deadline: Option<u64>) -> TaskS
     TaskStarted {
         task: task_id(n),
         parent: parent.map(task_id),
-        host: host_id(1),
+        host: Some(host_id(1)),
         owner: USER,
         labels: BTreeMap::from([("job".to_owned(), (n % 2).to_string())]),
         deadline: deadline.map(UnixMillis),

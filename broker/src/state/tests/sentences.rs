@@ -195,12 +195,15 @@ fn expired_tokens_are_forgotten() {
 #[test]
 fn a_killed_task_is_kept_until_its_calls_have_ended_or_its_process_has() {
     let call = |n| CallId::from_random([n; RANDOM_BYTES]);
-    let begun = |n| Event::CallStarted {
-        task: task_id(1),
-        call: call(n),
-        tool: "t".to_owned(),
-        digest: "sha256:00".to_owned(),
-        function: None,
+    let begun = |n| {
+        Event::CallStarted(CallStarted {
+            task: task_id(1),
+            call: call(n),
+            host: host_id(1),
+            tool: "t".to_owned(),
+            digest: "sha256:00".to_owned(),
+            function: None,
+        })
     };
     let ended = |n| Event::CallEnded {
         task: task_id(1),
