@@ -4,6 +4,7 @@
 //! to write, on everything that was recorded before: a task that was killed from another process can
 //! start, send and mint nothing from that record on, wherever its own process is.
 
+mod decided;
 mod keys;
 mod kill;
 #[cfg(feature = "providers")]
@@ -26,6 +27,7 @@ use crate::id::{HostId, LeaseId, TaskId};
 use crate::ledger::{Committed, Decided, Draft, InvalidDraft, Ledger, Pace, WriteError, Writer};
 use crate::process::{Process, Standing};
 use crate::state::{NotNow, State, Task};
+use decided::decided;
 use kill::Killed;
 use live::{Live, Watched};
 use std::collections::BTreeSet;
@@ -154,20 +156,20 @@ impl Authority {
     /// Records that an effect may happen outside, if its task may still act, with the notes that came
     /// before it. It is durable when this returns.
     pub async fn admit(&self, notes: Vec<AskDecided>, ask: AskDecided) -> Result<(), Refused> {
-        let decided = self.decide(move |state, now| {
+        let answered = self.decide(move |state, now| {
             let allowed = state.act(now, &ask.task);
-            let mut events: Vec<Event> = notes.iter().cloned().map(Event::AskDecided).collect();
+            let mut events: Vec<Event> = notes.iter().map(decided).collect();
             if allowed.is_ok() {
-                events.push(Event::AskDecided(ask.clone()));
+                events.push(decided(&ask));
             }
             Ok((events, allowed))
         });
-        Ok(decided.await?.answer?)
+        Ok(answered.await?.answer?)
     }
 
     /// Records decisions about which nothing is to be decided any more.
     pub async fn note(&self, notes: Vec<AskDecided>) -> Result<(), Refused> {
-        let events: Vec<Event> = notes.into_iter().map(Event::AskDecided).collect();
+        let events: Vec<Event> = notes.iter().map(decided).collect();
         self.decide(move |_, _| Ok((events.clone(), ()))).await?;
         Ok(())
     }
@@ -187,7 +189,7 @@ impl Authority {
     /// Records the end of a process that came up for one call. What it says is durable then.
     pub async fn end_run(&self, host: HostId, end: RunEnd) -> Result<(), Refused> {
         self.decide(move |state, _| {
-            let mut events: Vec<Event> = end.notes.iter().cloned().map(Event::AskDecided).collect();
+            let mut events: Vec<Event> = end.notes.iter().map(decided).collect();
             events.push(end.call.clone());
             // The end of a task releases what was leased for it.
             let leased = end.leases.iter().filter(|_| end.task.is_none()).cloned();

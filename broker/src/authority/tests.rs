@@ -351,6 +351,28 @@ async fn a_full_disk_stops_everything_but_a_kill_which_says_that_it_is_not_durab
     assert_eq!(authority.admit(vec![], ask(1, "GET https://a.test/")).await, refused);
 }
 
+/// A guest chooses the method of a request, and both the target and the reason of its refusal repeat it.
+#[tokio::test]
+async fn a_decision_that_is_too_long_takes_no_other_with_it() {
+    let machine = Machine::new();
+    let authority = machine.authority();
+    let _watch = authority.start_run(run(1)).await.unwrap();
+    let long = "\u{1}".repeat(300_000);
+    let mut refused = refusal(1, &format!("{long} https://a.test/"));
+    refused.refused.as_mut().unwrap().reason.clone_from(&long);
+    let notes = vec![refusal(1, "GET https://b.test/"), refused];
+    authority.admit(notes.clone(), ask(1, "GET https://a.test/")).await.unwrap();
+    authority.note(notes.clone()).await.unwrap();
+    authority.end_run(host(1), task(1), RunEnd { notes, ..end(1, "exited") }).await.unwrap();
+    let asked = |event: &Event| match event {
+        Event::AskDecided(asked) => Some(asked.target.clone()),
+        _ => None,
+    };
+    let targets: Vec<String> = machine.records().iter().filter_map(asked).collect();
+    assert_eq!(targets.len(), 7, "each decision has its record");
+    assert!(targets[1].contains("… (300016 bytes, sha256:"), "and says what it was of");
+}
+
 /// Whatever is under way when the kill is recorded, nothing is allowed after it.
 #[tokio::test]
 async fn nothing_is_allowed_after_a_kill_was_recorded() {
