@@ -373,6 +373,26 @@ async fn a_decision_that_is_too_long_takes_no_other_with_it() {
     assert!(targets[1].contains("… (300016 bytes, sha256:"), "and says what it was of");
 }
 
+#[tokio::test]
+async fn a_ledger_that_cannot_be_read_any_more_does_not_stop_a_kill_halfway() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, anchor) = (folder.path().join("ledger.db"), folder.path().join("anchor"));
+    let open = || Arc::new(SqliteLedger::open(&path, &anchor, Settings::default()).unwrap());
+    let machine = Machine::on(open());
+    let killer = Machine::on(open());
+    let (mut child, process) = deaf();
+    machine.authority().start_run(run_in(1, process)).await.unwrap();
+    let killing = tokio::spawn(async move { killer.kill(Selector::All).await });
+    while machine.story().last().unwrap() != "task.killed" {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    std::fs::rename(&path, folder.path().join("aside")).unwrap();
+    let receipt = killing.await.unwrap().unwrap();
+    assert!(receipt.durable);
+    assert_eq!(receipt.processes, [(host(1), Cut::Fenced)].into());
+    assert!(child.wait().unwrap().code().is_none(), "it was ended by a signal");
+}
+
 /// Whatever is under way when the kill is recorded, nothing is allowed after it.
 #[tokio::test]
 async fn nothing_is_allowed_after_a_kill_was_recorded() {
