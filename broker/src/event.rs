@@ -105,6 +105,15 @@ pub enum Event {
         /// The lease.
         lease: LeaseId,
     },
+    /// Nobody can call it back upstream. It ends there by itself, and until then it may be used by
+    /// whoever has it.
+    #[serde(rename = "lease.lapsing")]
+    LeaseLapsing {
+        /// The lease.
+        lease: LeaseId,
+        /// When it ends by itself.
+        expires: UnixMillis,
+    },
     /// It is gone upstream.
     #[serde(rename = "lease.revoked")]
     LeaseRevoked {

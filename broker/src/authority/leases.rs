@@ -6,7 +6,9 @@ use crate::clock::UnixMillis;
 use crate::event::{Event, LeaseIntended};
 use crate::grant::CredentialGrant;
 use crate::id::{LeaseId, RANDOM_BYTES, TaskId};
-use crate::providers::{Handle, Intent, LeaseAsk, Leased, Material, ProviderError, Providers};
+use crate::providers::{
+    Handle, Intent, LeaseAsk, Leased, Material, ProviderError, Providers, Revoked,
+};
 use crate::state::{Lease, LeasePhase, State};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -191,7 +193,8 @@ impl Authority {
             let mut left = 0;
             for (id, lease) in pending {
                 let event = match self.revoke_one(providers, &lease).await {
-                    Ok(()) => Event::LeaseRevoked { lease: id },
+                    Ok(Some(expires)) => Event::LeaseLapsing { lease: id, expires },
+                    Ok(None) => Event::LeaseRevoked { lease: id },
                     Err(error) => {
                         if let ProviderError::Later { after: Some(after), .. } = &error {
                             asked = asked.max(*after);
@@ -213,12 +216,24 @@ impl Authority {
         }
     }
 
-    async fn revoke_one(&self, providers: &Providers, lease: &Lease) -> Result<(), ProviderError> {
+    /// Revokes one, or says when it ends because nobody can.
+    async fn revoke_one(
+        &self,
+        providers: &Providers,
+        lease: &Lease,
+    ) -> Result<Option<UnixMillis>, ProviderError> {
         let handle = handle(lease).ok_or_else(|| ProviderError::Never {
             why: "the ledger has no handle by which it could be revoked".to_owned(),
         })?;
         let provider = providers.revoker(&handle)?;
-        provider.revoke(&handle, self.clock.now()).await.map(drop)
+        let now = self.clock.now();
+        match provider.revoke(&handle, now).await? {
+            Revoked::Gone | Revoked::Withheld => Ok(None),
+            Revoked::Lapses(Some(at)) => Ok((now < at).then_some(at)),
+            Revoked::Lapses(None) => Err(ProviderError::Never {
+                why: "it cannot be called back, and when it ends is not known".to_owned(),
+            }),
+        }
     }
 }
 
@@ -230,7 +245,8 @@ fn revocable(state: &State, own: Option<&[LeaseId]>) -> Vec<(LeaseId, Lease)> {
         None => state.task(&lease.task).is_none_or(|task| task.calls.is_empty()),
     };
     let revoking = |phase| matches!(phase, LeasePhase::Revoking { .. });
-    let leases = state.leases().filter(ours).filter(|(_, lease)| revoking(lease.phase));
+    let open = |lease: &Lease| revoking(lease.phase) && lease.lapses.is_none();
+    let leases = state.leases().filter(ours).filter(|(_, lease)| open(lease));
     leases.map(|(id, lease)| (id.clone(), lease.clone())).collect()
 }
 

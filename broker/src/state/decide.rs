@@ -198,7 +198,7 @@ impl State {
         let revoking = |phase| matches!(phase, super::LeasePhase::Revoking { .. });
         self.leases
             .iter()
-            .filter(|(_, lease)| revoking(lease.phase))
+            .filter(|(_, lease)| revoking(lease.phase) && lease.lapses.is_none())
             .map(|(id, _)| id.clone())
             .collect()
     }

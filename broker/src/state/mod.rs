@@ -30,6 +30,8 @@ pub struct State {
     /// How many of them are live.
     live: usize,
     leases: BTreeMap<LeaseId, Lease>,
+    /// Those that nobody can revoke by when they end, to forget them in order.
+    lapsing: BTreeSet<(UnixMillis, LeaseId)>,
     tokens: BTreeMap<String, Token>,
     /// The same tokens by when they expire, to forget them in order.
     expiring: BTreeSet<(UnixMillis, String)>,
@@ -65,6 +67,7 @@ impl State {
                     lease.end();
                 }
             }
+            Event::LeaseLapsing { lease, expires } => self.lease_lapsing(lease, *expires),
             Event::LeaseRevoked { lease } => self.lease_revoked(lease),
             Event::TokenMinted(minted) => self.token_minted(minted),
             Event::KeysChanged { purpose, change } => {
@@ -252,8 +255,21 @@ impl State {
     }
 
     fn lease_revoked(&mut self, lease: &LeaseId) {
-        if let Some(lease) = self.leases.remove(lease) {
-            self.release(&lease.task);
+        if let Some(ended) = self.leases.remove(lease) {
+            if let Some(at) = ended.lapses {
+                self.lapsing.remove(&(at, lease.clone()));
+            }
+            self.release(&ended.task);
+        }
+    }
+
+    fn lease_lapsing(&mut self, lease: &LeaseId, at: UnixMillis) {
+        if let Some(held) = self.leases.get_mut(lease) {
+            held.end();
+            if let Some(before) = held.lapses.replace(at) {
+                self.lapsing.remove(&(before, lease.clone()));
+            }
+            self.lapsing.insert((at, lease.clone()));
         }
     }
 
@@ -273,6 +289,13 @@ impl State {
             if let Some(token) = self.tokens.remove(&jti) {
                 self.release(&token.task);
             }
+        }
+        while let Some((at, lease)) = self.lapsing.first()
+            && *at <= self.now
+        {
+            let lease = lease.clone();
+            self.lapsing.pop_first();
+            self.lease_revoked(&lease);
         }
     }
 

@@ -107,6 +107,8 @@ pub struct Lease {
     pub phase: LeasePhase,
     /// When it ends by itself.
     pub expires: Option<UnixMillis>,
+    /// When it ends, if nobody can revoke it before.
+    pub lapses: Option<UnixMillis>,
     /// What its provider chose before anything existed, as JSON text.
     pub intent: Option<String>,
     /// What its provider needs to revoke it, as JSON text.
@@ -121,6 +123,7 @@ impl Lease {
             kind: intended.kind.clone(),
             phase: LeasePhase::Intended,
             expires: None,
+            lapses: None,
             intent: intended.intent.as_ref().map(ToString::to_string),
             handle: None,
         }

@@ -150,6 +150,24 @@ fn a_lease_is_revoked_until_it_is_gone_and_its_task_is_kept_as_long() {
 }
 
 #[test]
+fn a_lease_that_nobody_can_revoke_is_kept_until_it_ends_by_itself() {
+    let mut state = family();
+    let event = state.intend(UnixMillis(10), intended(1, 3)).unwrap();
+    state.apply(UnixMillis(10), &event);
+    let kill = state.kill(&Selector::All, &USER, None);
+    apply(&mut state, 11, kill);
+    let lapsing =
+        |expires| Event::LeaseLapsing { lease: lease_id(1), expires: UnixMillis(expires) };
+    apply(&mut state, 12, vec![lapsing(400), lapsing(500)]);
+    assert!(state.to_revoke().is_empty(), "there is nothing more to try");
+    let other = Event::LeaseRevoked { lease: lease_id(9) };
+    state.apply(UnixMillis(499), &other);
+    assert_eq!((state.leases().count(), state.tasks().count()), (1, 3), "it may still be used");
+    state.apply(UnixMillis(500), &other);
+    assert_eq!((state.leases().count(), state.tasks().count()), (0, 0));
+}
+
+#[test]
 fn a_lease_that_was_intended_for_an_ended_task_is_revoked_all_the_same() {
     let mut state = family();
     let intend = state.intend(UnixMillis(10), intended(1, 1)).unwrap();
