@@ -255,6 +255,8 @@ pub struct Refused {
 pub struct LeaseIntended {
     /// The task.
     pub task: TaskId,
+    /// The process that leases it, and revokes it as long as it is there.
+    pub host: HostId,
     /// The lease.
     pub lease: LeaseId,
     /// The credential's name in the grant.

@@ -3,9 +3,9 @@
 use super::{Authority, Refused};
 use crate::ask::HttpAsk;
 use crate::clock::UnixMillis;
-use crate::event::{Event, LeaseIntended};
+use crate::event::{Event, HostEnd, LeaseIntended};
 use crate::grant::CredentialGrant;
-use crate::id::{LeaseId, RANDOM_BYTES, TaskId};
+use crate::id::{HostId, LeaseId, RANDOM_BYTES, TaskId};
 use crate::providers::{
     Handle, Intent, LeaseAsk, Leased, Material, ProviderError, Providers, Revoked,
 };
@@ -14,10 +14,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How long to wait before a revocation is tried again: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+
+/// How long revoking goes on at least, however soon it should be over: once each is worth a try.
+const ONCE: Duration = Duration::from_secs(3);
 
 /// Why a credential cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +65,7 @@ pub struct Leases {
     authority: Arc<Authority>,
     providers: Arc<Providers>,
     task: TaskId,
+    host: HostId,
     held: Mutex<BTreeMap<String, Held>>,
     /// Everything that may exist upstream because of this.
     made: std::sync::Mutex<Vec<LeaseId>>,
@@ -74,11 +78,16 @@ struct Held {
 
 impl Leases {
     /// Leases nothing yet.
-    pub fn new(authority: Arc<Authority>, providers: Arc<Providers>, task: TaskId) -> Self {
+    pub fn new(
+        authority: Arc<Authority>,
+        providers: Arc<Providers>,
+        (task, host): (TaskId, HostId),
+    ) -> Self {
         Self {
             authority,
             providers,
             task,
+            host,
             held: Mutex::default(),
             made: std::sync::Mutex::default(),
         }
@@ -140,7 +149,7 @@ impl Leases {
         };
         let intent = provider.intent(&ask);
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(ask.lease.clone());
-        self.authority.intend(&ask, &intent).await?;
+        self.authority.intend(&ask, &self.host, &intent).await?;
         let leased = provider.lease(&ask, &intent, self.authority.clock.now()).await?;
         self.authority.granted(&ask, &leased).await?;
         Ok(leased)
@@ -148,9 +157,10 @@ impl Leases {
 }
 
 impl Authority {
-    async fn intend(&self, ask: &LeaseAsk, intent: &Intent) -> Result<(), Refused> {
+    async fn intend(&self, ask: &LeaseAsk, host: &HostId, intent: &Intent) -> Result<(), Refused> {
         let intended = LeaseIntended {
             task: ask.task.clone(),
+            host: host.clone(),
             lease: ask.lease.clone(),
             credential: ask.credential.clone(),
             kind: intent.kind.to_string(),
@@ -173,26 +183,53 @@ impl Authority {
         Ok(granted.await?.answer?)
     }
 
-    /// Revokes what is to be revoked, as often as it takes, but no longer than until then. Returns what
-    /// is left; the next process to come up goes on with it.
+    /// Revokes what a process has leased, which then is done. Returns what is left.
     ///
-    /// What belongs to another process that is still there is left to that one.
-    pub async fn revoke(
+    /// It is tried as often as it takes, but no longer than until then, or three seconds; the next
+    /// process to come up goes on with what is left.
+    pub async fn revoke_own(
         &self,
         providers: &Providers,
-        own: Option<&[LeaseId]>,
+        host: &HostId,
+        until: Instant,
+    ) -> Result<usize, Refused> {
+        let left = self.revoke(providers, Some(host), until).await?;
+        self.hosts_ended(vec![(host.clone(), HostEnd::Done)]).await?;
+        Ok(left)
+    }
+
+    /// Revokes what processes have left that are not there any more, under the same conditions.
+    pub async fn revoke_orphans(
+        &self,
+        providers: &Providers,
+        until: Instant,
+    ) -> Result<usize, Refused> {
+        self.revoke(providers, None, until).await
+    }
+
+    async fn revoke(
+        &self,
+        providers: &Providers,
+        own: Option<&HostId>,
         until: Instant,
     ) -> Result<usize, Refused> {
         let mut wait = BACK_OFF.0;
+        let cut = until.max(Instant::now() + ONCE);
         loop {
-            let own = own.map(<[_]>::to_vec);
+            let own = own.cloned();
             let pending =
-                self.decide(move |state, _| Ok((Vec::new(), revocable(state, own.as_deref()))));
+                self.decide(move |state, _| Ok((Vec::new(), revocable(state, own.as_ref()))));
             let pending = pending.await?.answer;
             let mut asked = Duration::ZERO;
             let mut left = 0;
             for (id, lease) in pending {
-                let event = match self.revoke_one(providers, &lease).await {
+                if Instant::now() >= cut {
+                    left += 1;
+                    continue;
+                }
+                let attempt = timeout_at(cut, self.revoke_one(providers, &lease)).await;
+                let attempt = attempt.unwrap_or_else(|_| Err(late()));
+                let event = match attempt {
                     Ok(Some(expires)) => Event::LeaseLapsing { lease: id, expires },
                     Ok(None) => Event::LeaseRevoked { lease: id },
                     Err(error) => {
@@ -237,12 +274,15 @@ impl Authority {
     }
 }
 
+fn late() -> ProviderError {
+    ProviderError::Later { after: None, why: "it could not be revoked in time".to_owned() }
+}
+
 /// The leases that are to be revoked from here.
-fn revocable(state: &State, own: Option<&[LeaseId]>) -> Vec<(LeaseId, Lease)> {
-    let ours = |(id, lease): &(&LeaseId, &Lease)| match own {
-        Some(own) => own.contains(id),
-        // Whoever leased it, nothing of its task runs any more.
-        None => state.task(&lease.task).is_none_or(|task| task.calls.is_empty()),
+fn revocable(state: &State, own: Option<&HostId>) -> Vec<(LeaseId, Lease)> {
+    let ours = |(_, lease): &(&LeaseId, &Lease)| match own {
+        Some(own) => lease.host == *own,
+        None => state.host(&lease.host).is_none(),
     };
     let revoking = |phase| matches!(phase, LeasePhase::Revoking { .. });
     let open = |lease: &Lease| revoking(lease.phase) && lease.lapses.is_none();
@@ -258,3 +298,7 @@ fn handle(lease: &Lease) -> Option<Handle> {
         (None, None) => None,
     }
 }
+
+#[cfg(test)]
+#[path = "leases_tests.rs"]
+mod tests;

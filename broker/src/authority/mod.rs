@@ -187,6 +187,8 @@ impl Authority {
     }
 
     /// Records the end of a process that came up for one call. What it says is durable then.
+    ///
+    /// If it has leased credentials, it ends with their revocation ([`Authority::revoke_own`]).
     pub async fn end_run(&self, host: HostId, end: RunEnd) -> Result<(), Refused> {
         self.decide(move |state, _| {
             let mut events: Vec<Event> = end.notes.iter().map(decided).collect();
@@ -196,7 +198,11 @@ impl Authority {
             let held = leased.filter(|lease| state.is_held(lease));
             events.extend(held.map(|lease| Event::LeaseReleased { lease }));
             events.extend(end.task.as_ref().and_then(|(task, how)| state.end(task, *how)));
-            events.extend(state.end_host(&host, HostEnd::Done));
+            // Until what it has leased is revoked it is still there: others would take that for theirs to
+            // revoke, and only this process may know by what.
+            if !end.leases.iter().any(|lease| state.lease(lease).is_some()) {
+                events.extend(state.end_host(&host, HostEnd::Done));
+            }
             Ok((events, ()))
         })
         .await?;

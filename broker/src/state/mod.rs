@@ -131,6 +131,11 @@ impl State {
         self.leases.iter()
     }
 
+    /// Returns one of them.
+    pub fn lease(&self, lease: &LeaseId) -> Option<&Lease> {
+        self.leases.get(lease)
+    }
+
     /// Says whether a credential is needed still, as far as the ledger knows.
     pub fn is_held(&self, lease: &LeaseId) -> bool {
         let needed =
@@ -196,6 +201,9 @@ impl State {
         let left: Vec<_> = self.tasks.iter().filter_map(left).collect();
         for task in left {
             self.end_tree(&task, Phase::Ended(how));
+        }
+        for lease in self.leases.values_mut().filter(|lease| lease.host == *host) {
+            lease.end();
         }
         // Nothing of it runs any more, in tasks of others and in those that were ended before.
         let ran = |(id, task): (&TaskId, &mut Task)| {

@@ -99,6 +99,8 @@ pub enum LeasePhase {
 pub struct Lease {
     /// The task.
     pub task: TaskId,
+    /// The process that leased it, and revokes it as long as it is there.
+    pub host: HostId,
     /// The credential's name in the grant.
     pub credential: String,
     /// The kind of provider.
@@ -119,6 +121,7 @@ impl Lease {
     pub(super) fn new(intended: &LeaseIntended) -> Self {
         Self {
             task: intended.task.clone(),
+            host: intended.host.clone(),
             credential: intended.credential.clone(),
             kind: intended.kind.clone(),
             phase: LeasePhase::Intended,

@@ -47,6 +47,7 @@ pub(super) fn minted(jti: &str, task: u8, expires: u64) -> TokenMinted {
 pub(super) fn intended(lease: u8, task: u8) -> LeaseIntended {
     LeaseIntended {
         task: task_id(task),
+        host: host_id(1),
         lease: lease_id(lease),
         credential: "db".to_owned(),
         kind: "postgres".to_owned(),
