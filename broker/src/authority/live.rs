@@ -20,7 +20,7 @@ pub enum Stop {
     },
     /// It ended, or its process was declared gone.
     Ended,
-    /// Nothing can be recorded any more, so nothing may be done any more.
+    /// Nothing can be recorded any more, or no kill would be heard, so nothing may be done any more.
     Sealed(String),
 }
 
@@ -61,6 +61,12 @@ impl Watched {
         let key = (task, host);
         self.lock().insert(key.clone(), tell);
         Watch { key, told, watched: Arc::clone(self) }
+    }
+
+    /// Tells every task that nothing can be recorded or heard any more.
+    pub(super) fn seal(&self, why: &WriteError) {
+        let stop = Stop::Sealed(why.to_string());
+        self.lock().values().for_each(|watcher| tell(watcher, &stop));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, watch::Sender<Option<Stop>>>> {
@@ -170,7 +176,6 @@ impl Followed for Live {
     }
 
     fn sealed(&mut self, why: &WriteError) {
-        let stop = Stop::Sealed(why.to_string());
-        self.watched.lock().values().for_each(|watcher| tell(watcher, &stop));
+        self.watched.seal(why);
     }
 }

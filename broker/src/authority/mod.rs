@@ -24,14 +24,22 @@ pub use view::{View, ViewError};
 use crate::clock::{Clock, UnixMillis};
 use crate::event::{AskDecided, CallStarted, Event, HostEnd, TaskEnd, TaskStarted, TokenMinted};
 use crate::id::{HostId, LeaseId, TaskId};
-use crate::ledger::{Committed, Decided, Draft, InvalidDraft, Ledger, Pace, WriteError, Writer};
+use crate::ledger::{
+    Committed, Decided, Draft, InvalidDraft, Ledger, Pace, ReadError, WriteError, Writer,
+};
 use crate::process::{Process, Standing};
 use crate::state::{NotNow, State, Task};
+use crate::token::LEASE;
 use decided::decided;
 use kill::Killed;
 use live::{Live, Watched};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long following has to go well before the ledger counts as heard again.
+const HEARD: Duration = Duration::from_millis(200);
 
 /// Why something was not recorded, and so may not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +86,8 @@ pub struct Authority {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     watched: Arc<Watched>,
+    /// Since when nothing could be heard from the ledger, if that is so.
+    deaf: Mutex<Option<Instant>>,
 }
 
 impl Authority {
@@ -86,7 +96,7 @@ impl Authority {
         let watched = Arc::new(Watched::default());
         let live = Live::new(Arc::clone(&watched));
         let writer = Writer::spawn(Arc::clone(&ledger), live, Pace::default())?;
-        Ok(Self { writer, ledger, clock, watched })
+        Ok(Self { writer, ledger, clock, watched, deaf: Mutex::default() })
     }
 
     /// Admits a process with its call, and its task if it comes up for that. It may act once this
@@ -210,8 +220,24 @@ impl Authority {
     }
 
     /// Takes in what other processes record, until that fails: so kills from elsewhere are heard.
+    ///
+    /// If it fails again and again for as long as a lease lasts, the tasks of this process are stopped: a
+    /// kill would be recorded and not be heard here.
     pub async fn follow(&self) -> WriteError {
-        self.writer.follow(self.ledger.subscribe(self.writer.applied() + 1)).await
+        let began = Instant::now();
+        let error = match self.ledger.head() {
+            Ok(_) => self.writer.follow(self.ledger.subscribe(self.writer.applied() + 1)).await,
+            Err(ReadError::Unavailable(cause)) => WriteError::Unavailable(cause),
+            Err(error) => WriteError::Untrusted(error),
+        };
+        let now = Instant::now();
+        let mut deaf = self.deaf.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = deaf.filter(|_| now - began < HEARD).unwrap_or(now);
+        *deaf = Some(since);
+        if now - since >= LEASE {
+            self.watched.seal(&error);
+        }
+        error
     }
 
     /// Looks at the ledger now: another process has asked for it.

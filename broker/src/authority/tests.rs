@@ -496,3 +496,29 @@ async fn a_task_whose_time_is_over_is_ended_by_the_next_process() {
     let over = Event::TaskEnded { task: task(1), how: TaskEnd::Deadline };
     assert!(machine.records().contains(&over));
 }
+
+#[tokio::test]
+async fn a_process_that_would_hear_of_no_kill_stops_its_tasks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, anchor) = (folder.path().join("ledger.db"), folder.path().join("anchor"));
+    let ledger = SqliteLedger::open(&path, &anchor, Settings::default()).unwrap();
+    let authority = Machine::on(Arc::new(ledger)).authority();
+    let mut watch = authority.start_run(run(1)).await.unwrap();
+    let following = tokio::spawn(async move {
+        loop {
+            authority.follow().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let lease = crate::token::LEASE;
+    let aside = folder.path().join("aside");
+    // For less than a lease it may be away.
+    std::fs::rename(&path, &aside).unwrap();
+    tokio::time::sleep(lease / 2).await;
+    std::fs::rename(&aside, &path).unwrap();
+    assert!(tokio::time::timeout(lease, watch.stopped()).await.is_err());
+    std::fs::rename(&path, &aside).unwrap();
+    let stop = tokio::time::timeout(lease * 2, watch.stopped()).await.unwrap();
+    assert!(matches!(stop, Stop::Sealed(_)), "{stop:?}");
+    following.abort();
+}
