@@ -111,6 +111,8 @@ impl Leases {
         }
         // One at a time: of many requests that start together, one leases for all.
         let mut held = self.held.lock().await;
+        // Also one that was leased before: what was admitted before a kill does not get it after it.
+        self.authority.still(&self.task)?;
         let now = self.authority.clock.now();
         if let Some(held) = held.get(name)
             && held.renew.is_none_or(|renew| now < renew)

@@ -63,6 +63,11 @@ impl Watched {
         Watch { key, told, watched: Arc::clone(self) }
     }
 
+    /// Says whether a task of this process was told that it may act no longer.
+    pub(super) fn has_stopped(&self, task: &TaskId) -> bool {
+        self.lock().get(task).is_some_and(|tell| tell.borrow().is_some())
+    }
+
     /// Tells every task that nothing can be recorded or heard any more.
     pub(super) fn seal(&self, why: &WriteError) {
         let stop = Stop::Sealed(why.to_string());

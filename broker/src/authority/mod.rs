@@ -263,6 +263,15 @@ impl Authority {
         Ok(())
     }
 
+    /// Refuses what a task asks for of which it is known here that it was stopped. It spares nobody the
+    /// ledger: it is for what was admitted there and has not left yet.
+    fn still(&self, task: &TaskId) -> Result<(), Refused> {
+        if self.watched.has_stopped(task) {
+            return Err(NotNow::NotLive(task.clone()).into());
+        }
+        Ok(())
+    }
+
     /// Decides in turn, and answers once what was decided is durable.
     async fn decide<T: Send + 'static>(
         &self,

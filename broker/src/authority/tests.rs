@@ -3,7 +3,9 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::event::{Owner, Refused as NotAllowed};
+use crate::grant::{CredentialGrant, CredentialKind, CredentialName, Placement, Scope};
 use crate::id::{CallId, RANDOM_BYTES};
+use crate::keys::KeyFiles;
 use crate::ledger::{AppendError, Cause, Head, MemoryLedger, ReadError, Record, Snapshot, Turn};
 use crate::ledger::{Settings, SqliteLedger, Subscription};
 use crate::state::Selector;
@@ -520,5 +522,44 @@ async fn a_process_that_would_hear_of_no_kill_stops_its_tasks() {
     std::fs::rename(&path, &aside).unwrap();
     let stop = tokio::time::timeout(lease * 2, watch.stopped()).await.unwrap();
     assert!(matches!(stop, Stop::Sealed(_)), "{stop:?}");
+    following.abort();
+}
+
+#[tokio::test]
+async fn what_was_admitted_before_a_kill_gets_no_token_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new();
+    let authority = machine.authority();
+    let mut watch = authority.start_run(run(1)).await.unwrap();
+    let following = authority.clone();
+    let following = tokio::spawn(async move { following.follow().await });
+    let files = Arc::new(KeyFiles::open(&folder.path().join("keys")).unwrap());
+    let issuer = Issuer { url: "https://broker.test".to_owned(), files };
+    let component = "sha256:00".to_owned();
+    let bearer = Bearer { task: task(1), owner: AGENT, deadline: None, component };
+    let tokens = Tokens::new(authority.clone(), issuer, bearer);
+    let credential = CredentialGrant {
+        name: CredentialName::parse("api").unwrap(),
+        kind: CredentialKind::Jwt,
+        scope: Scope {
+            audience: Some("https://api.test".to_owned()),
+            actions: Vec::new(),
+            resource: None,
+        },
+        ttl: Duration::from_secs(60),
+        place: Placement::Dpop,
+        expose: false,
+    };
+    let request = Request { method: "GET", url: "https://api.test/", nonce: None };
+    tokens.present(&credential, request).await.unwrap();
+    let killing = tokio::spawn({
+        let machine = Machine { ledger: machine.ledger.clone(), clock: machine.clock.clone() };
+        async move { machine.kill(Selector::All).await }
+    });
+    watch.stopped().await;
+    let refused = tokens.present(&credential, request).await.unwrap_err();
+    assert_eq!(refused.to_string(), NotNow::NotLive(task(1)).to_string());
+    authority.end_run(host(1), task(1), end(1, "killed")).await.unwrap();
+    assert!(killing.await.unwrap().unwrap().is_complete());
     following.abort();
 }

@@ -124,9 +124,11 @@ impl Tokens {
         credential: &CredentialGrant,
         request: Request<'_>,
     ) -> Result<Presented, TokenError> {
-        let now = self.authority.clock.now();
         // One at a time: of many requests that start together, one mints for all.
         let mut held = self.held.lock().await;
+        // Also one that was minted before: what was admitted before a kill does not get it after it.
+        self.authority.still(&self.bearer.task)?;
+        let now = self.authority.clock.now();
         let bound = credential.place == Placement::Dpop;
         let prover = match (bound, &held.prover) {
             (false, _) => None,
