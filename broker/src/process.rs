@@ -63,7 +63,10 @@ impl Process {
         }
         match Stat::of(self.pid) {
             Ok(Some(stat)) if stat.ticks == self.ticks && !stat.dead => Standing::Alive,
-            Ok(_) => Standing::Gone,
+            Ok(Some(_)) => Standing::Gone,
+            // It may be hidden (`hidepid` in proc(5)): whether there is one can be asked all the same.
+            Ok(None) if self.has_a_process() => Standing::OutOfSight,
+            Ok(None) => Standing::Gone,
             Err(_) => Standing::OutOfSight,
         }
     }
@@ -72,6 +75,32 @@ impl Process {
     pub fn poke(&self) {
         // One that is gone or out of sight finds out by itself, or need not.
         let _ = self.signal(POKE);
+    }
+
+    /// Ends it with every process that it has started and that still hangs on it, and returns those. It
+    /// is stopped first, so that none is missed.
+    pub fn kill_with_children(&self) -> Vec<Self> {
+        // What fails here shows in how they stand afterwards.
+        let _ = self.signal(Signal::STOP);
+        let children = self.children();
+        for process in children.iter().chain(std::iter::once(self)) {
+            let _ = process.kill();
+        }
+        children
+    }
+
+    /// Returns the processes that it has started and that still hang on it.
+    fn children(&self) -> Vec<Self> {
+        if self.standing() != Standing::Alive {
+            return Vec::new();
+        }
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let of_this = |pid: u32| {
+            let stat = Stat::of(pid).ok()??;
+            (stat.parent == self.pid).then(|| Self { pid, ticks: stat.ticks, ..self.clone() })
+        };
+        names.filter_map(of_this).collect()
     }
 
     /// Ends it, whatever it is doing. What then is so, [`Process::standing`] tells.
@@ -85,6 +114,12 @@ impl Process {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Says whether some process has its id now.
+    fn has_a_process(&self) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| pidfd_open(pid, PidfdFlags::empty()).is_ok())
     }
 
     /// Opens a handle that stays with this process, whoever gets its id next.
@@ -102,6 +137,7 @@ impl Process {
 
 /// What `/proc/PID/stat` says.
 struct Stat {
+    parent: u32,
     ticks: u64,
     /// It is a zombie, or about to be gone.
     dead: bool,
@@ -121,8 +157,9 @@ impl Stat {
         let (_, fields) = text.rsplit_once(')').ok_or_else(unreadable)?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let state = fields.first().ok_or_else(unreadable)?;
+        let parent = fields.get(1).and_then(|field| field.parse().ok()).ok_or_else(unreadable)?;
         let ticks = fields.get(19).and_then(|field| field.parse().ok()).ok_or_else(unreadable)?;
-        Ok(Some(Self { ticks, dead: matches!(*state, "Z" | "X") }))
+        Ok(Some(Self { parent, ticks, dead: matches!(*state, "Z" | "X") }))
     }
 }
 
@@ -165,6 +202,26 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(process.standing(), Standing::Gone);
         process.kill().unwrap();
+    }
+
+    #[test]
+    fn a_process_is_ended_with_what_it_has_started() {
+        let mut parent = Command::new("sh")
+            .args(["-c", "sleep 600 & echo started; wait"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0; 8];
+        std::io::Read::read_exact(parent.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let process = of(parent.id());
+        let children = process.kill_with_children();
+        assert_eq!(children.len(), 1);
+        for ended in children.iter().chain([&process]) {
+            while ended.standing() != Standing::Gone {
+                std::thread::yield_now();
+            }
+        }
+        parent.wait().unwrap();
     }
 
     #[test]

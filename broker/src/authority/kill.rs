@@ -57,7 +57,8 @@ pub struct Receipt {
     pub tokens: usize,
     /// What became of the processes that ran the calls.
     pub processes: BTreeMap<HostId, Cut>,
-    /// Credentials that still have to be revoked upstream. That is tried until it succeeds.
+    /// Credentials that still have to be revoked upstream: by the process that leased them, or by the
+    /// next one that is told where they come from.
     pub pending: Vec<Pending>,
     /// How long it took, microseconds.
     pub micros: u64,
@@ -253,17 +254,21 @@ impl Calls {
 
     /// Ends the processes that are left, each with everything that it runs.
     async fn end(&self) -> BTreeMap<HostId, Cut> {
-        for (_, process) in self.processes() {
-            // Whether it worked is seen below.
-            let _ = process.kill();
-        }
+        let ended: Vec<_> = self.processes().collect();
+        let ended = ended.into_iter().map(|(host, process)| {
+            let mut all = process.kill_with_children();
+            all.push(process.clone());
+            (host, all)
+        });
+        let ended: Vec<_> = ended.collect();
         let until = Instant::now() + GONE;
         let mut cut = BTreeMap::new();
-        for (host, process) in self.processes() {
-            while process.standing() == Standing::Alive && Instant::now() < until {
+        for (host, processes) in ended {
+            let is_alive = |process: &Process| process.standing() == Standing::Alive;
+            while processes.iter().any(is_alive) && Instant::now() < until {
                 sleep(GLANCE).await;
             }
-            let gone = process.standing() == Standing::Gone;
+            let gone = processes.iter().all(|process| process.standing() == Standing::Gone);
             cut.insert(host.clone(), if gone { Cut::Fenced } else { Cut::OutOfReach });
         }
         cut
@@ -271,7 +276,7 @@ impl Calls {
 }
 
 /// The credentials that are still to be revoked.
-fn pending(state: &State) -> Vec<Pending> {
+pub fn pending(state: &State) -> Vec<Pending> {
     let revoking = |phase| matches!(phase, LeasePhase::Revoking { .. });
     let leases = state.leases().filter(|(_, lease)| revoking(lease.phase));
     let pending = leases.map(|(id, lease)| Pending {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::authority::{Run, RunEnd, View};
 use crate::clock::{Clock, ManualClock};
-use crate::event::{Owner, TaskEnd, TaskStarted};
+use crate::event::{CallStarted, Owner, TaskEnd, TaskStarted};
 use crate::id::{CallId, HostId};
 use crate::ledger::{Ledger, MemoryLedger};
 use crate::process::Process;
@@ -72,20 +72,21 @@ impl Machine {
         let started = TaskStarted {
             task: task(),
             parent: None,
-            host: host(),
+            host: Some(host()),
             owner: Owner::User { uid: 1000 },
             labels: BTreeMap::new(),
             deadline: None,
             grant: serde_json::json!({}),
         };
-        let begun = Event::CallStarted {
+        let begun = CallStarted {
             task: task(),
             call: call(),
+            host: host(),
             tool: "t".to_owned(),
             digest: "sha256:00".to_owned(),
             function: None,
         };
-        let run = Run { process: Process::current().unwrap(), task: started, call: begun };
+        let run = Run { process: Process::current().unwrap(), task: Some(started), call: begun };
         let _watch = first.start_run(run).await.unwrap();
         let ask = LeaseAsk {
             credential: credential.to_owned(),
@@ -98,7 +99,7 @@ impl Machine {
             subject: None,
         };
         let intent = providers.provider(credential).unwrap().intent(&ask);
-        first.intend(&ask, &intent).await.unwrap();
+        first.intend(&ask, &host(), &intent).await.unwrap();
         let ended = Event::CallEnded {
             task: task(),
             call: call(),
@@ -106,8 +107,13 @@ impl Machine {
             exit_code: 0,
             limit: None,
         };
-        let end = RunEnd { notes: Vec::new(), call: ended, how: TaskEnd::Done };
-        first.end_run(host(), task(), end).await.unwrap();
+        let end = RunEnd {
+            notes: Vec::new(),
+            call: ended,
+            task: Some((task(), TaskEnd::Done)),
+            leases: vec![ask.lease.clone()],
+        };
+        first.end_run(host(), end).await.unwrap();
         Self { ledger, clock, first, second }
     }
 
@@ -127,9 +133,9 @@ impl Machine {
 async fn what_a_process_leased_is_its_own_to_revoke_as_long_as_it_is_there() {
     let (here, there) = (providers(1), providers(1));
     let machine = Machine::after_a_run("oauth", &here).await;
-    machine.second.revoke(&there, None, Instant::now()).await.unwrap();
+    machine.second.revoke_orphans(&there, Instant::now()).await.unwrap();
     assert_eq!(machine.story(), [""; 0], "another process may not know what there is to revoke");
-    machine.first.revoke(&here, Some(&task()), Instant::now()).await.unwrap();
+    machine.first.revoke_own(&here, &host(), Instant::now()).await.unwrap();
     assert_eq!(machine.story(), ["lease.lapsing", "host.ended"]);
 }
 
@@ -138,7 +144,7 @@ async fn what_nobody_can_call_back_is_not_said_to_be_gone_before_it_is() {
     let providers = providers(1);
     let machine = Machine::after_a_run("oauth", &providers).await;
     for _ in 0..2 {
-        let left = machine.first.revoke(&providers, Some(&task()), Instant::now()).await.unwrap();
+        let left = machine.first.revoke_own(&providers, &host(), Instant::now()).await.unwrap();
         assert_eq!(
             (left, machine.leases()),
             (0, 1),
@@ -161,7 +167,7 @@ async fn an_upstream_that_does_not_answer_does_not_hold_up_an_end_for_long() {
     let providers = providers(silent.local_addr().unwrap().port());
     let machine = Machine::after_a_run("db", &providers).await;
     let started = Instant::now();
-    let left = machine.first.revoke(&providers, Some(&task()), started).await.unwrap();
+    let left = machine.first.revoke_own(&providers, &host(), started).await.unwrap();
     assert_eq!((left, machine.leases()), (1, 1));
     assert!(started.elapsed() < ONCE + Duration::from_secs(1));
     assert_eq!(machine.story(), ["lease.retrying", "host.ended"]);

@@ -65,7 +65,9 @@ impl Watched {
 
     /// Says whether a task of this process was told that it may act no longer.
     pub(super) fn has_stopped(&self, task: &TaskId) -> bool {
-        self.lock().get(task).is_some_and(|tell| tell.borrow().is_some())
+        let watched = self.lock();
+        let mut watchers = watched.iter().filter(|((watched, _), _)| watched == task);
+        watchers.any(|(_, watcher)| watcher.borrow().is_some())
     }
 
     /// Tells every task that nothing can be recorded or heard any more.

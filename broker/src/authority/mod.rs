@@ -14,7 +14,7 @@ mod tokens;
 mod view;
 
 pub use keys::{KeysError, Rotation};
-pub use kill::{Cut, Kill, KillError, Pending, Receipt, kill};
+pub use kill::{Cut, Kill, KillError, Pending, Receipt, kill, pending};
 #[cfg(feature = "providers")]
 pub use leases::{LeaseError, Leases, Use};
 pub use live::{Stop, Watch};

@@ -365,7 +365,7 @@ async fn a_decision_that_is_too_long_takes_no_other_with_it() {
     let notes = vec![refusal(1, "GET https://b.test/"), refused];
     authority.admit(notes.clone(), ask(1, "GET https://a.test/")).await.unwrap();
     authority.note(notes.clone()).await.unwrap();
-    authority.end_run(host(1), task(1), RunEnd { notes, ..end(1, "exited") }).await.unwrap();
+    authority.end_run(host(1), RunEnd { notes, ..end(1, "exited") }).await.unwrap();
     let asked = |event: &Event| match event {
         Event::AskDecided(asked) => Some(asked.target.clone()),
         _ => None,
@@ -536,7 +536,7 @@ async fn what_was_admitted_before_a_kill_gets_no_token_after_it() {
     let files = Arc::new(KeyFiles::open(&folder.path().join("keys")).unwrap());
     let issuer = Issuer { url: "https://broker.test".to_owned(), files };
     let component = "sha256:00".to_owned();
-    let bearer = Bearer { task: task(1), owner: AGENT, deadline: None, component };
+    let bearer = Bearer { ancestry: vec![task(1)], owner: AGENT, deadline: None, component };
     let tokens = Tokens::new(authority.clone(), issuer, bearer);
     let credential = CredentialGrant {
         name: CredentialName::parse("api").unwrap(),
@@ -559,7 +559,7 @@ async fn what_was_admitted_before_a_kill_gets_no_token_after_it() {
     watch.stopped().await;
     let refused = tokens.present(&credential, request).await.unwrap_err();
     assert_eq!(refused.to_string(), NotNow::NotLive(task(1)).to_string());
-    authority.end_run(host(1), task(1), end(1, "killed")).await.unwrap();
+    authority.end_run(host(1), end(1, "killed")).await.unwrap();
     assert!(killing.await.unwrap().unwrap().is_complete());
     following.abort();
 }

@@ -127,7 +127,9 @@ impl Tokens {
         // One at a time: of many requests that start together, one mints for all.
         let mut held = self.held.lock().await;
         // Also one that was minted before: what was admitted before a kill does not get it after it.
-        self.authority.still(&self.bearer.task)?;
+        if let Some(task) = self.bearer.ancestry.first() {
+            self.authority.still(task)?;
+        }
         let now = self.authority.clock.now();
         let bound = credential.place == Placement::Dpop;
         let prover = match (bound, &held.prover) {
