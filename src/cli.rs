@@ -328,6 +328,9 @@ pub(crate) struct Kill {
     /// Why, for the record
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) why: Option<String>,
+    /// The file that says where credentials come from: what is left to revoke is revoked now
+    #[arg(long, value_name = "FILE", env = "WRIT_CREDENTIALS", value_hint = ValueHint::FilePath)]
+    pub(crate) credentials: Option<PathBuf>,
     /// Print the receipt as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,12 +7,17 @@ use crate::session;
 use anyhow::{Context, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
-use writ_broker::authority;
+use std::time::Duration;
+use tokio::time::Instant;
+use writ_broker::authority::{self, Authority, KillError, View};
 use writ_broker::clock::SystemClock;
 use writ_broker::codes;
 use writ_broker::event::Owner;
 use writ_broker::state::Selector;
 use writ_runtime::wire::Fault;
+
+/// How long what is left to revoke is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Kills, waits until it is so, and says what was ended.
 pub(crate) fn kill(args: &Kill) -> Result<ExitCode> {
@@ -21,10 +26,22 @@ pub(crate) fn kill(args: &Kill) -> Result<ExitCode> {
     let runtime = runtime.context(OurFault("the runtime does not start"))?;
     let kill =
         authority::Kill { selector: selector(args), by: session::user(), why: args.why.clone() };
-    // Not to be interrupted: half a kill is none, and it takes two seconds at most.
-    let receipt = runtime.block_on(authority::kill(ledger, Arc::new(SystemClock), kill));
-    let receipt = receipt.map_err(|error| match error {
-        authority::KillError::NotLive(_) => anyhow::Error::new(error),
+    let providers = args.credentials.as_deref().map(session::providers).transpose()?;
+    // Not to be interrupted: half a kill is none, and it takes seconds at most.
+    let receipt = runtime.block_on(async {
+        let clock = Arc::new(SystemClock);
+        let mut receipt = authority::kill(Arc::clone(&ledger), clock.clone(), kill).await?;
+        if let Some(providers) = providers
+            && let Ok(authority) = Authority::open(Arc::clone(&ledger), clock)
+        {
+            // What fails here is listed as pending.
+            let _ = authority.revoke_orphans(&providers, Instant::now() + PATIENCE).await;
+            receipt.pending = authority::pending(View::open(ledger)?.state());
+        }
+        Ok(receipt)
+    });
+    let receipt = receipt.map_err(|error: KillError| match error {
+        KillError::NotLive(_) => anyhow::Error::new(error),
         error => Fault::new(codes::LEDGER, error.to_string()).into(),
     })?;
     output::receipt(&receipt, args.json)

@@ -92,7 +92,7 @@ async fn run_once(
     let Prepared { authority, sources, grant, ancestry, deadline, mut tool, invoke } = prepared;
     let bearer =
         Bearer { ancestry, owner: session::user(), deadline, component: tool.digest_text() };
-    let credentials = Credentials::new(&authority, &sources, &grant, bearer);
+    let credentials = Credentials::new(&authority, &sources, &grant, &names, bearer);
     let (task_name, denied) = (names.task.clone(), Arc::clone(denials));
     let recorder = Recorder::new(Arc::clone(&authority), task_name, denied, credentials);
     let recorder = Arc::new(recorder);

@@ -1,9 +1,11 @@
 //! What the requests of a task carry: tokens of our own, and credentials of the operator.
 
+use super::Names;
 use crate::cli::Operator;
 use crate::places::Places;
 use anyhow::{Context, Result};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::path::Path;
 use std::sync::Arc;
 use writ_broker::authority::{Authority, Bearer, Issuer, Leases, Presented, Request, Tokens, Use};
 use writ_broker::diagnostic::Severity;
@@ -39,20 +41,7 @@ impl Sources {
             }
             _ => None,
         };
-        let providers = match &operator.credentials {
-            Some(file) if any(|kind| kind != CredentialKind::Jwt) => {
-                let file = CredentialsFile::read(file)?;
-                let parsed = file.parse();
-                crate::output::diagnostics(&parsed.report);
-                let credentials = parsed.credentials;
-                let sound = parsed.report.count(Severity::Error) == 0;
-                let credentials = credentials.filter(|_| sound);
-                let credentials = credentials.context("the credentials file has errors")?;
-                let environment = Surroundings::new(|name| std::env::var_os(name));
-                Some(Arc::new(Providers::new(credentials, environment)))
-            }
-            _ => None,
-        };
+        let providers = operator.credentials.as_deref().map(providers).transpose()?;
         Ok(Self { issuer, providers })
     }
 
@@ -60,6 +49,17 @@ impl Sources {
     pub(crate) fn providers(&self) -> Option<&Arc<Providers>> {
         self.providers.as_ref()
     }
+}
+
+/// Reads the operator's file. Nothing is opened or connected.
+pub(crate) fn providers(file: &Path) -> Result<Arc<Providers>> {
+    let parsed = CredentialsFile::read(file)?.parse();
+    crate::output::diagnostics(&parsed.report);
+    let sound = parsed.report.count(Severity::Error) == 0;
+    let credentials = parsed.credentials.filter(|_| sound);
+    let credentials = credentials.context("the credentials file has errors")?;
+    let environment = Surroundings::new(|name| std::env::var_os(name));
+    Ok(Arc::new(Providers::new(credentials, environment)))
 }
 
 /// The credentials of one task.
@@ -75,11 +75,12 @@ impl Credentials {
         authority: &Arc<Authority>,
         sources: &Sources,
         grant: &Grant,
+        names: &Names,
         bearer: Bearer,
     ) -> Self {
-        let task = bearer.ancestry.first().cloned();
-        let leases = sources.providers.clone().zip(task);
-        let leases = leases.map(|(given, task)| Leases::new(Arc::clone(authority), given, task));
+        let whose = (names.task.clone(), names.host.clone());
+        let leases = sources.providers.clone();
+        let leases = leases.map(|given| Leases::new(Arc::clone(authority), given, whose));
         let tokens = sources.issuer.clone();
         let tokens = tokens.map(|issuer| Tokens::new(Arc::clone(authority), issuer, bearer));
         Self { grant: grant.credentials.clone(), tokens, leases }

@@ -4,7 +4,7 @@ mod credentials;
 mod recorder;
 pub(crate) mod store;
 
-pub(crate) use credentials::{Credentials, Sources};
+pub(crate) use credentials::{Credentials, Sources, providers};
 pub(crate) use recorder::Recorder;
 
 use crate::commands::tools::Tool;
@@ -205,15 +205,15 @@ impl Session {
         };
         let leases = recorder.leases();
         let task = self.own.then_some((task, how));
-        let end = RunEnd { notes: recorder.take().await, call, task, leases: leases.clone() };
-        let recorded = self.authority.end_run(host, end).await;
+        let end = RunEnd { notes: recorder.take().await, call, task, leases };
+        let recorded = self.authority.end_run(host.clone(), end).await;
         recorded.map_err(|refused| fault(&refused))?;
         if let Some(providers) = sources.providers() {
             let until = Instant::now() + PATIENCE;
-            let left = self.authority.revoke(providers, Some(&leases), until).await;
+            let left = self.authority.revoke_own(providers, &host, until).await;
             let left = left.map_err(|refused| fault(&refused))?;
             // What others have left is tried once, on the way.
-            let orphans = self.authority.revoke(providers, None, Instant::now()).await;
+            let orphans = self.authority.revoke_orphans(providers, Instant::now()).await;
             if left + orphans.unwrap_or_default() > 0 {
                 output::still_to_be_revoked(left);
             }

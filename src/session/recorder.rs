@@ -57,38 +57,81 @@ impl Recorder {
         left
     }
 
-    fn event(&self, Record { what, target, refusal }: Record) -> AskDecided {
-        let refused = refusal
-            .map(|Refusal { code, reason, .. }| Refused { code: code.as_str().to_owned(), reason });
-        AskDecided { task: self.task.clone(), what, target, refused }
-    }
-
-    /// Writes what waits, and then perhaps what is asked, beside everything else.
-    fn write(&self, ask: Option<(AskDecided, oneshot::Sender<Result<(), authority::Refused>>)>) {
-        let authority = Arc::clone(&self.authority);
-        let mut writing = lock(&self.writing);
+    /// Takes what waits, with what could not be written before.
+    fn waiting(&self, writing: &mut JoinSet<Vec<AskDecided>>) -> Vec<AskDecided> {
         let mut notes = Vec::new();
         while let Some(unwritten) = writing.try_join_next() {
             notes.extend(unwritten.unwrap_or_default());
         }
         notes.append(&mut lock(&self.waiting));
-        writing.spawn(async move {
-            let Some((ask, reply)) = ask else {
-                return authority
-                    .note(notes.clone())
-                    .await
-                    .err()
-                    .map(|_| notes)
-                    .unwrap_or_default();
-            };
-            let admitted = authority.admit(notes.clone(), ask).await;
-            // A task that may not act has its notes written; a ledger that failed has written nothing.
-            let written = matches!(admitted, Ok(()) | Err(authority::Refused::NotNow(_)));
-            // A guest that has given up is told nothing.
-            let _ = reply.send(admitted);
-            if written { Vec::new() } else { notes }
-        });
+        notes
     }
+
+    /// Writes what waits, beside everything else.
+    fn write(&self) {
+        let authority = Arc::clone(&self.authority);
+        let mut writing = lock(&self.writing);
+        let notes = self.waiting(&mut writing);
+        writing.spawn(async move { written(&authority, notes).await });
+    }
+
+    /// Writes what waits and then what is asked, and gives the decision. It is recorded whether or not
+    /// anybody waits for it.
+    fn decide(&self, record: Record) -> oneshot::Receiver<Result<(), Refusal>> {
+        let (reply, decided) = oneshot::channel();
+        let (authority, denials) = (Arc::clone(&self.authority), Arc::clone(&self.denials));
+        let task = self.task.clone();
+        let mut writing = lock(&self.writing);
+        let notes = self.waiting(&mut writing);
+        writing.spawn(async move {
+            let ask = event(&task, record.clone());
+            let refused = match authority.admit(notes.clone(), ask).await {
+                Ok(()) => {
+                    denials.note(&record);
+                    // A guest that has given up is told nothing.
+                    let _ = reply.send(Ok(()));
+                    return Vec::new();
+                }
+                Err(refused) => refused,
+            };
+            let why = fault(&refused);
+            let Record { what, target, .. } = record;
+            let (code, reason) = (why.code, why.message);
+            let refusal = Refusal { code, what, target, reason, help: None };
+            let record = recorded(&refusal);
+            denials.note(&record);
+            let _ = reply.send(Err(refusal));
+            // A task that may not act has its notes written; a ledger that failed has written nothing.
+            let before = match refused {
+                authority::Refused::NotNow(_) => Vec::new(),
+                _ => notes,
+            };
+            let all = before.into_iter().chain([event(&task, record)]).collect();
+            written(&authority, all).await
+        });
+        decided
+    }
+}
+
+/// Writes notes, and returns them if that failed.
+async fn written(authority: &Authority, notes: Vec<AskDecided>) -> Vec<AskDecided> {
+    match authority.note(notes.clone()).await {
+        Ok(()) => Vec::new(),
+        Err(_) => notes,
+    }
+}
+
+/// What the ledger says of a decision.
+fn event(task: &TaskId, Record { what, target, refusal }: Record) -> AskDecided {
+    let refused = refusal
+        .map(|Refusal { code, reason, .. }| Refused { code: code.as_str().to_owned(), reason });
+    AskDecided { task: task.clone(), what, target, refused }
+}
+
+/// The record of a refusal.
+fn recorded(refusal: &Refusal) -> Record {
+    let (what, target) = (refusal.what.clone(), refusal.target.clone());
+    Record { what, target, refusal: Some(refusal.clone()) }
 }
 
 impl Recorder {
@@ -104,8 +147,7 @@ impl Recorder {
 
     /// Records a refusal that was decided here.
     fn refuse(&self, refusal: Refusal) -> Refusal {
-        let (what, target) = (refusal.what.clone(), refusal.target.clone());
-        record::Recorder::record(self, Record { what, target, refusal: Some(refusal.clone()) });
+        record::Recorder::record(self, recorded(&refusal));
         refusal
     }
 }
@@ -113,14 +155,14 @@ impl Recorder {
 impl record::Recorder for Recorder {
     fn record(&self, record: Record) {
         self.denials.note(&record);
-        let event = self.event(record);
+        let event = event(&self.task, record);
         let waiting = {
             let mut waiting = lock(&self.waiting);
             waiting.push(event);
             waiting.len()
         };
         if waiting >= MOST_WAITING {
-            self.write(None);
+            self.write();
         }
     }
 
@@ -131,20 +173,14 @@ impl record::Recorder for Recorder {
 
 impl GateAuthority for Recorder {
     fn admit(&self, record: Record) -> BoxFuture<'_, Result<(), Refusal>> {
+        let decided = self.decide(record.clone());
         Box::pin(async move {
-            let (reply, admitted) = oneshot::channel();
-            self.write(Some((self.event(record.clone()), reply)));
-            let why = match admitted.await {
-                Ok(Ok(())) => {
-                    self.denials.note(&record);
-                    return Ok(());
-                }
-                Ok(Err(refused)) => fault(&refused),
-                Err(_) => fault(&authority::Refused::Ledger(WriteError::Stopped)),
-            };
-            let Record { what, target, .. } = record;
-            let (code, reason) = (why.code, why.message);
-            Err(self.refuse(Refusal { code, what, target, reason, help: None }))
+            decided.await.unwrap_or_else(|_| {
+                let why = fault(&authority::Refused::Ledger(WriteError::Stopped));
+                let Record { what, target, .. } = record;
+                let (code, reason) = (why.code, why.message);
+                Err(self.refuse(Refusal { code, what, target, reason, help: None }))
+            })
         })
     }
 
