@@ -78,6 +78,23 @@ impl HostPattern {
             }
         }
     }
+
+    /// Reports whether the pattern covers every host that the other one covers.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Below(outer), Self::Below(inner)) => inner
+                .strip_suffix(outer.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+            (Self::Exact(_), Self::Below(_)) => false,
+        }
+    }
+
+    /// Returns the pattern of the hosts that both patterns cover.
+    pub fn meet<'p>(&'p self, other: &'p Self) -> Option<&'p Self> {
+        // Patterns are nested or apart: one that overlaps another covers it, or is covered.
+        if self.covers(other) { Some(other) } else { other.covers(self).then_some(self) }
+    }
 }
 
 /// Reports whether strangers can register names directly below a name.
@@ -179,6 +196,36 @@ impl PathPattern {
         a.iter().zip(b).all(meet)
             && (a.len() <= b.len() || other.open_end)
             && (b.len() <= a.len() || self.open_end)
+    }
+
+    /// Reports whether the pattern covers every path that the other one covers.
+    pub fn covers(&self, other: &Self) -> bool {
+        let (outer, inner) = (&self.segments, &other.segments);
+        let fits = |(outer, inner): (&String, &String)| match (outer.as_str(), inner.as_str()) {
+            ("*", segment) => !segment.is_empty(),
+            (_, "*") => false,
+            (outer, inner) => same_segment(outer, inner),
+        };
+        let long_enough = outer.len() <= inner.len();
+        let ends = self.open_end || (outer.len() == inner.len() && !other.open_end);
+        long_enough && ends && outer.iter().zip(inner).all(fits)
+    }
+
+    /// Returns the pattern of the paths that both patterns cover.
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        if !self.overlaps(other) {
+            return None;
+        }
+        let (long, short) =
+            if self.segments.len() >= other.segments.len() { (self, other) } else { (other, self) };
+        let mut segments = long.segments.clone();
+        for (segment, narrower) in segments.iter_mut().zip(&short.segments) {
+            if segment == "*" {
+                segment.clone_from(narrower);
+            }
+        }
+        let same_length = long.segments.len() == short.segments.len();
+        Some(Self { segments, open_end: long.open_end && (short.open_end || !same_length) })
     }
 }
 

@@ -131,7 +131,66 @@ fn patterns_overlap_when_one_host_or_path_fits_both() {
     assert!(!paths("/a/*", "/a/") && !paths("/a/*", "/a") && !paths("/a/**", "/b/**"));
 }
 
+#[test]
+fn a_pattern_covers_itself_and_what_is_narrower() {
+    let hosts =
+        |a: &str, b: &str| HostPattern::parse(a).unwrap().covers(&HostPattern::parse(b).unwrap());
+    assert!(hosts("a.acme.example", "A.acme.example."));
+    assert!(hosts("*.acme.example", "a.acme.example"));
+    assert!(hosts("*.acme.example", "*.acme.example"));
+    assert!(hosts("*.acme.example", "*.b.acme.example"));
+    assert!(!hosts("*.b.acme.example", "*.acme.example"));
+    assert!(!hosts("*.acme.example", "acme.example"));
+    assert!(!hosts("*.acme.example", "*.xacme.example"));
+    assert!(!hosts("a.acme.example", "*.acme.example"));
+    let paths =
+        |a: &str, b: &str| PathPattern::parse(a).unwrap().covers(&PathPattern::parse(b).unwrap());
+    for (outer, inner) in [
+        ("/**", "/"),
+        ("/**", "/**"),
+        ("/a/**", "/a"),
+        ("/a/**", "/a/"),
+        ("/a/**", "/a/*/**"),
+        ("/*", "/a"),
+        ("/*/b", "/a/b"),
+        ("/*/**", "/a/**"),
+        ("/caf%c3%a9", "/caf%C3%A9"),
+    ] {
+        assert!(paths(outer, inner), "{outer} {inner}");
+    }
+    for (outer, inner) in [
+        ("/a", "/a/"),
+        ("/a", "/a/**"),
+        ("/a/*", "/a/"),
+        ("/a/*", "/a/**"),
+        ("/a/*", "/a/*/**"),
+        ("/a/*/**", "/a/**"),
+        ("/a", "/*"),
+        ("/a/b", "/*/b"),
+        ("/*", "/"),
+        ("/*/**", "/**"),
+    ] {
+        assert!(!paths(outer, inner), "{outer} {inner}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_path_fits_both_patterns_exactly_if_it_fits_where_they_meet(
+        a in "(/([ab]|\\*)){0,3}(/|/\\*\\*)?",
+        b in "(/([ab]|\\*)){0,3}(/|/\\*\\*)?",
+        sent in "(/[ab]){0,4}/?",
+    ) {
+        let (Ok(a), Ok(b)) = (PathPattern::parse(&a), PathPattern::parse(&b)) else { return Ok(()) };
+        let Ok(sent) = RequestPath::parse(&sent) else { return Ok(()) };
+        let meet = a.meet(&b);
+        let fits = meet.as_ref().is_some_and(|meet| meet.matches(&sent));
+        prop_assert_eq!(fits, a.matches(&sent) && b.matches(&sent));
+        prop_assert!(meet.is_none_or(|meet| a.covers(&meet) && b.covers(&meet)));
+        prop_assert!(!a.covers(&b) || !b.matches(&sent) || a.matches(&sent));
+        prop_assert_eq!(a.covers(&b), a.meet(&b) == Some(b));
+    }
+
     #[test]
     fn two_patterns_that_a_path_fits_overlap(
         a in "(/([ab]|\\*)){0,3}(/|/\\*\\*)?",
