@@ -5,11 +5,13 @@ mod decide;
 pub(crate) mod parse;
 mod rule;
 mod show;
+mod within;
 
 pub use credential::{CredentialGrant, CredentialKind, CredentialName, Placement, Scope};
 pub use decide::HttpAllowed;
 pub use parse::{Flags, GrantFile, GrantSource, LARGEST_FILE, Parsed, Place};
 pub use rule::{AddressRule, HttpRule, TcpRule};
+pub use within::Wider;
 
 use crate::limits::Limits;
 use std::collections::BTreeMap;
