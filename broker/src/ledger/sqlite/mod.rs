@@ -28,8 +28,8 @@ use tokio::sync::watch;
 use turn::SqliteTurn;
 
 /// At how many frames the write-ahead log is copied into the database, at a time when nobody waits:
-/// 4 MiB. Whoever opens the database first reads that much.
-const CHECKPOINT: u32 = 1000;
+/// 1 MiB. Whoever opens the database first reads that much, at some 4 µs each; copying takes two syncs.
+const CHECKPOINT: u32 = 256;
 
 /// How a ledger waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 
 /// How many records are replayed at a time.
 const REPLAY: usize = 1024;
+/// The size of an ordinary record, bytes.
+const RECORD: usize = 512;
 
 /// The state, and how far it has come.
 pub(super) struct Core<S> {
@@ -22,7 +24,10 @@ pub(super) struct Core<S> {
     head: Head,
     /// The state has records that are not durable, or is half way through one.
     astray: bool,
+    /// The last record that was in the state when it was saved.
     saved: u64,
+    /// How large the state was then, in records of ordinary size.
+    weight: u64,
 }
 
 type Jobs<S> = VecDeque<Box<dyn Job<S>>>;
@@ -46,7 +51,8 @@ impl<S: State> Core<S> {
         shared: Arc<Shared>,
     ) -> Result<Self, WriteError> {
         let head = Head::GENESIS;
-        let mut core = Self { ledger, state, pace, shared, head, astray: true, saved: 0 };
+        let mut core =
+            Self { ledger, state, pace, shared, head, astray: true, saved: 0, weight: 0 };
         match core.recover() {
             Ok(()) => {
                 core.show();
@@ -203,6 +209,7 @@ impl<S: State> Core<S> {
         let snapshot = ledger.latest_snapshot()?;
         // A snapshot of another version is no loss: the log has everything.
         let taken = snapshot.filter(|snapshot| self.state.reset(Some(&snapshot.bytes)).is_ok());
+        self.weight = taken.as_ref().map_or(0, |snapshot| weight(&snapshot.bytes));
         self.head = match taken {
             Some(snapshot) => snapshot.head,
             None => {
@@ -235,13 +242,15 @@ impl<S: State> Core<S> {
     /// Does what nobody waits for.
     fn rest(&mut self) {
         self.ledger.settle();
-        let due = self.head.seq.saturating_sub(self.saved) >= self.pace.snapshot;
+        // A large state is saved less often: saving it never writes more than the records themselves.
+        let due = self.head.seq.saturating_sub(self.saved) >= self.pace.snapshot.max(self.weight);
         if !due || self.astray || self.sealed().is_some() {
             return;
         }
         // If this fails the start is slower, and it is tried again as many records later.
         self.saved = self.head.seq;
         let Some(bytes) = self.state.save() else { return };
+        self.weight = weight(&bytes);
         if let Err(error @ AppendError::Unknown(_)) = self.ledger.store_snapshot(self.head, &bytes)
             && let Stop::Seal(error) = Stop::from(error)
         {
@@ -264,6 +273,10 @@ impl<S: State> Core<S> {
     fn sealed(&self) -> Option<WriteError> {
         self.shared.sealed.get().map(|why| WriteError::Sealed(Arc::clone(why)))
     }
+}
+
+fn weight(snapshot: &[u8]) -> u64 {
+    u64::try_from(snapshot.len() / RECORD).unwrap_or(u64::MAX)
 }
 
 impl From<AppendError> for Stop {

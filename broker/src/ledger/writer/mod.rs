@@ -109,7 +109,8 @@ pub struct Pace {
     pub jobs: usize,
     /// After how many bytes of drafts a transaction takes no further job.
     pub bytes: usize,
-    /// After how many records the state is saved. A start replays at most about as many.
+    /// After how many records the state is saved, or more if it is large. A start replays at most
+    /// about as many, at some 10 µs each.
     pub snapshot: u64,
     /// How often a batch is decided anew because others were first.
     pub tries: u32,
@@ -117,7 +118,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { queue: 1024, jobs: 512, bytes: 4 << 20, snapshot: 8192, tries: 8 }
+        Self { queue: 1024, jobs: 512, bytes: 4 << 20, snapshot: 64, tries: 8 }
     }
 }
 

@@ -140,6 +140,43 @@ async fn a_start_takes_the_snapshot_and_what_came_after() {
     assert_eq!(shown.from_snapshot.load(Ordering::SeqCst), 1);
 }
 
+/// A state that is as long as twenty records when it is written down.
+struct Large;
+
+impl State for Large {
+    fn reset(&mut self, _: Option<&[u8]>) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    fn apply(&mut self, _: &Record) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    fn committed(&mut self, _: Head) {}
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(vec![0; 20 * 512])
+    }
+
+    fn sealed(&mut self, _: &WriteError) {}
+}
+
+#[tokio::test]
+async fn a_large_state_is_saved_less_often() {
+    let bed = Bed::new();
+    let pace = Pace { snapshot: 10, ..Pace::default() };
+    let mut saved = Vec::new();
+    for appended in [25, 1, 6] {
+        let writer = Writer::spawn(Arc::new(bed.open().unwrap()), Large, pace).unwrap();
+        for _ in 0..appended {
+            writer.append(vec![add(1)]).await.unwrap();
+        }
+        drop(writer);
+        saved.push(bed.open().unwrap().latest_snapshot().unwrap().unwrap().head.seq);
+    }
+    assert_eq!(saved, [10, 10, 30]);
+}
+
 #[tokio::test]
 async fn a_snapshot_that_does_not_fit_costs_a_replay_and_no_more() {
     let ledger = Arc::new(MemoryLedger::new());
