@@ -54,15 +54,18 @@ async fn serve_calls(
     directories: Vec<(OwnedFd, Access)>,
 ) -> Result<(), WireError> {
     let outbox = Outbox::new(control.clone());
-    let engine = engine::for_running(&arm.limits)
-        .map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+    let failed = |error: wasmtime::Error| std::io::Error::other(format!("{error:#}"));
+    let engine = engine::for_running(&arm.limits).map_err(failed)?;
+    let mut linkers = Linkers::default();
+    // Ahead of need: the host is busy with its record, and most tools are components.
+    linkers.component(&engine).map_err(failed)?;
     let socket = std::os::unix::net::UnixStream::from(control.try_clone()?);
     socket.set_nonblocking(true)?;
     let socket = UnixStream::from_std(socket)?;
     let mut control = Control { socket, inbox };
     let mut bench = Bench {
         engine,
-        linkers: Linkers::default(),
+        linkers,
         tools: HashMap::new(),
         ticker,
         egress: EgressClient::new(egress.into(), arm.limits.header_bytes),
