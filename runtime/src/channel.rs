@@ -153,6 +153,8 @@ fn failed(error: Errno) -> WireError {
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     bytes: BytesMut,
+    /// Where the kernel puts what it has. It is kept: clearing it takes longer than a short frame.
+    room: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
     without_descriptors: bool,
 }
@@ -166,29 +168,31 @@ impl Inbox {
 
     /// Reads once. `Ok(false)` says that nothing was there, which only a non-blocking read says.
     pub(crate) fn fill(&mut self, socket: impl AsFd, flags: RecvFlags) -> Result<bool, WireError> {
-        self.bytes.resize(self.bytes.len() + READ_SIZE, 0);
-        let old = self.bytes.len() - READ_SIZE;
+        if self.room.is_empty() {
+            self.room = vec![0; READ_SIZE];
+        }
         if self.without_descriptors {
             let read = loop {
-                match recv(socket.as_fd(), &mut self.bytes[old..], flags) {
+                match recv(socket.as_fd(), &mut self.room[..], flags) {
                     Err(Errno::INTR) => {}
                     other => break other.map(|(_, count)| count),
                 }
             };
-            self.bytes.truncate(old + read.unwrap_or(0));
+            self.bytes.extend_from_slice(&self.room[..read.unwrap_or(0)]);
             return arrived(read);
         }
         let mut space = [MaybeUninit::uninit(); ANCILLARY];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let read = loop {
-            let mut parts = [IoSliceMut::new(&mut self.bytes[old..])];
+            let mut parts = [IoSliceMut::new(&mut self.room)];
             let flags = flags | RecvFlags::CMSG_CLOEXEC;
             match recvmsg(socket.as_fd(), &mut parts, &mut ancillary, flags) {
                 Err(Errno::INTR) => {}
                 other => break other,
             }
         };
-        self.bytes.truncate(old + read.as_ref().map_or(0, |message| message.bytes));
+        let count = read.as_ref().map_or(0, |message| message.bytes);
+        self.bytes.extend_from_slice(&self.room[..count]);
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.extend(descriptors);
