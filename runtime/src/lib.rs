@@ -8,6 +8,7 @@
     expect(clippy::disallowed_methods, reason = "tests make the files and servers they need")
 )]
 
+mod alertness;
 pub mod authority;
 pub mod cache;
 mod channel;

@@ -176,6 +176,10 @@ impl<'a> Talk<'a> {
 
     /// Takes the worker's words until it says that the call has ended.
     async fn run(mut self, worker: &mut Worker, io: &mut CallIo<'_>) -> Result<Ended, Gone> {
+        let first = worker.next_soon().await?;
+        if let Some(ended) = self.take(first, io).await? {
+            return Ok(ended);
+        }
         let mut piece = Vec::new();
         loop {
             let message = tokio::select! {

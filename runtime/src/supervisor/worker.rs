@@ -1,6 +1,6 @@
 //! One worker process, as the host holds it.
 
-use crate::channel::{Inbox, receive, send_when_ready};
+use crate::channel::{Inbox, receive, receive_soon, send_when_ready};
 use crate::confinement::{Confinement, Layer, Requirement};
 use crate::tally::Tally;
 use crate::wire::{Arm, Fault, FromWorker, ToWorker, WireError};
@@ -134,6 +134,11 @@ impl Worker {
     /// Waits for the next message. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<FromWorker, WireError> {
         receive(&self.control, &mut self.inbox).await
+    }
+
+    /// Waits for a message that may come at once, as the answer to a call does.
+    pub(super) async fn next_soon(&mut self) -> Result<FromWorker, WireError> {
+        receive_soon(&self.control, &mut self.inbox).await
     }
 
     /// Kills the process at once, whatever it is doing; [`reap`](Self::reap) waits for it to be gone.

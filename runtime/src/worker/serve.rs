@@ -8,7 +8,7 @@ use super::state::Stdio;
 use super::ticker::Ticker;
 use super::tool::{Tool, Unready};
 use super::{Armed, engine, linker::Linkers};
-use crate::channel::{Inbox, receive};
+use crate::channel::{Inbox, receive, receive_soon};
 use crate::outcome::{LimitName, Outcome};
 use crate::wire::{Arm, Call, Finished, FromWorker, ToWorker, WireError};
 use std::collections::HashMap;
@@ -75,7 +75,7 @@ async fn serve_calls(
         directories,
     };
     loop {
-        match control.next().await? {
+        match control.next_call().await? {
             ToWorker::Call(call) => {
                 let artifact = control.inbox.descriptor()?;
                 let answer = match bench.load(&call, &artifact) {
@@ -171,6 +171,11 @@ impl Ran {
 }
 
 impl Control {
+    /// Waits while no guest runs. One call is often followed by the next.
+    async fn next_call(&mut self) -> Result<ToWorker, WireError> {
+        receive_soon(&self.socket, &mut self.inbox).await
+    }
+
     async fn next(&mut self) -> Result<ToWorker, WireError> {
         receive(&self.socket, &mut self.inbox).await
     }
