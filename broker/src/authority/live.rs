@@ -1,5 +1,6 @@
 //! The state behind the writer, and how those whose tasks end are told.
 
+use super::shown::{Pending, Shown};
 use crate::event::{Event, Owner};
 use crate::id::{HostId, TaskId};
 use crate::ledger::{Head, Record, State as Followed, Unfit, WriteError};
@@ -115,11 +116,26 @@ pub(super) struct Live {
     ending: Vec<(Ending, Stop)>,
     /// The state was made anew: what ended meanwhile is found by looking.
     anew: bool,
+    /// Where others read what is durable, if anybody does, and what is not there yet.
+    shown: Option<Arc<Shown>>,
+    pending: Vec<Pending>,
 }
 
 impl Live {
     pub(super) fn new(watched: Arc<Watched>) -> Self {
-        Self { state: State::default(), watched, ending: Vec::new(), anew: false }
+        Self {
+            state: State::default(),
+            watched,
+            ending: Vec::new(),
+            anew: false,
+            shown: None,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Also shows what is durable.
+    pub(super) fn showing(watched: Arc<Watched>, shown: Arc<Shown>) -> Self {
+        Self { shown: Some(shown), ..Self::new(watched) }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -151,6 +167,7 @@ impl Followed for Live {
             None => State::default(),
         };
         self.ending.clear();
+        self.pending.clear();
         self.anew = true;
         Ok(())
     }
@@ -159,10 +176,21 @@ impl Followed for Live {
         let event = record.decode().map_err(|error| Unfit(error.to_string()))?;
         self.ending.extend(self.ends(&event));
         self.state.apply(record.at(), &event);
+        if self.shown.is_some() {
+            self.pending.push(Pending { at: record.at(), seq: record.seq(), event });
+        }
         Ok(())
     }
 
-    fn committed(&mut self, _: Head) {
+    fn committed(&mut self, head: Head) {
+        if let Some(shown) = &self.shown {
+            if self.anew {
+                self.pending.clear();
+                shown.replace(self.state.clone(), head);
+            } else {
+                shown.advance(&mut self.pending, head);
+            }
+        }
         let watched = self.watched.lock();
         for (ending, stop) in self.ending.drain(..) {
             let concerned = watched.iter().filter(|(key, _)| ending.concerns(key));

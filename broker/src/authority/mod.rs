@@ -5,24 +5,30 @@
 //! start, send and mint nothing from that record on, wherever its own process is.
 
 mod decided;
+mod desk;
 mod keys;
 mod kill;
 #[cfg(feature = "providers")]
 mod leases;
 mod live;
+mod shown;
 mod tokens;
 mod view;
 
+pub use desk::{Desk, Stale};
 pub use keys::{KeysError, Rotation};
 pub use kill::{Cut, Kill, KillError, Pending, Receipt, kill, pending};
 #[cfg(feature = "providers")]
 pub use leases::{LeaseError, Leases, Use};
 pub use live::{Stop, Watch};
+pub use shown::{Happened, Notice};
 pub use tokens::{Bearer, Issuer, Presented, Request, TokenError, Tokens};
 pub use view::{View, ViewError};
 
 use crate::clock::{Clock, UnixMillis};
-use crate::event::{AskDecided, CallStarted, Event, HostEnd, TaskEnd, TaskStarted, TokenMinted};
+use crate::event::{
+    AskDecided, CallStarted, Event, HostEnd, Owner, TaskEnd, TaskStarted, TokenMinted,
+};
 use crate::id::{HostId, LeaseId, TaskId};
 use crate::ledger::{
     Committed, Decided, Draft, InvalidDraft, Ledger, Pace, ReadError, WriteError, Writer,
@@ -196,6 +202,16 @@ impl Authority {
         Ok(decided.await?.answer)
     }
 
+    /// Revokes one token, for somebody or else for the owner of its task, and says whether it was good
+    /// until now.
+    pub async fn revoke_token(&self, jti: String, by: Option<Owner>) -> Result<bool, Refused> {
+        let decided = self.decide(move |state, now| {
+            let revoked = state.revoke(now, &jti, by.clone())?;
+            Ok((revoked.iter().cloned().collect(), revoked.is_some()))
+        });
+        Ok(decided.await?.answer)
+    }
+
     /// Records the end of a process that came up for one call. What it says is durable then.
     ///
     /// If it has leased credentials, it ends with their revocation ([`Authority::revoke_own`]).
@@ -252,6 +268,13 @@ impl Authority {
             Ok((events, Killed::of(state, &kill.selector, now)))
         })
         .await
+    }
+
+    /// Records how a call ended, as its process does when it is told to stop.
+    #[cfg(all(test, feature = "serve"))]
+    pub(crate) async fn note_ended(&self, call: Event) {
+        // A test that waits for it sees whether it was recorded.
+        let _ = self.decide(move |_, _| Ok((vec![call.clone()], ()))).await;
     }
 
     /// Records that processes are gone.

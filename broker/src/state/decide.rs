@@ -141,6 +141,21 @@ impl State {
         Ok(Event::TokenMinted(minted))
     }
 
+    /// Returns what revokes a token, unless it is good no longer. If nobody is named, the owner of its
+    /// task did it: whoever has a token may give it up.
+    pub fn revoke(
+        &self,
+        now: UnixMillis,
+        jti: &str,
+        by: Option<Owner>,
+    ) -> Result<Option<Event>, NotNow> {
+        self.clock(now)?;
+        let owner = self.tokens.get(jti).and_then(|token| self.tasks.get(&token.task));
+        let by = by.or_else(|| owner.map(|task| task.owner.clone()));
+        let by = by.filter(|_| self.is_active(jti, now));
+        Ok(by.map(|by| Event::TokenRevoked { jti: jti.to_owned(), by }))
+    }
+
     /// Decides whether a credential may be leased upstream.
     pub fn intend(&self, now: UnixMillis, intended: LeaseIntended) -> Result<Event, NotNow> {
         self.act(now, &intended.task)?;
