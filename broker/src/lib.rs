@@ -25,6 +25,8 @@ pub mod process;
 #[cfg(feature = "providers")]
 pub mod providers;
 pub mod report;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod state;
 mod strict_json;
 pub mod text;

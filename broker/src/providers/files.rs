@@ -14,7 +14,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Why a file was not used. The text names the way out, and never what is in the file.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub(crate) enum FileError {
     /// The system said no.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -38,7 +38,7 @@ pub(super) enum FileError {
 
 /// Who else may do what with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Privacy {
+pub(crate) enum Privacy {
     /// Nobody else may do anything: it holds a secret.
     Secret,
     /// Others may read it, but not change it: it says where secrets are.
@@ -48,7 +48,7 @@ pub(super) enum Privacy {
 /// Reads a file that nobody else can change; nobody else can read a secret one.
 ///
 /// The checks are made on the open file, so it cannot be exchanged between check and use.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     privacy: Privacy,
     most: u64,

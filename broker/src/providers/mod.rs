@@ -12,7 +12,7 @@ mod attempt;
 pub mod config;
 mod custody;
 mod error;
-mod files;
+pub(crate) mod files;
 mod github_app;
 pub mod http;
 mod jwt;
