@@ -6,7 +6,7 @@
 
 use super::live::Live;
 use super::shown::{Notice, Shown};
-use super::{Authority, View, Watched};
+use super::{Authority, Watched};
 use crate::clock::{Clock, UnixMillis};
 use crate::ledger::{Cause, Head, Ledger, Pace, ReadError, WriteError, Writer};
 use crate::state::{NotNow, State};
@@ -94,11 +94,6 @@ impl Desk {
     /// Tells of everything that ends from now on.
     pub fn notices(&self) -> broadcast::Receiver<Arc<Notice>> {
         self.shown.notices()
-    }
-
-    /// Opens a view of the same ledger, for a kill.
-    pub fn view(&self) -> Result<View, super::ViewError> {
-        View::open(Arc::clone(&self.authority.ledger))
     }
 
     async fn look(&self) -> Result<Head, Stale> {

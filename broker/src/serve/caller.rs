@@ -54,6 +54,14 @@ impl<'a> Caller<'a> {
             (Some(_), Some(_), _) => Err(OAuthError::InvalidClient),
         }
     }
+
+    /// Returns the checker, where only one of them may ask.
+    pub(super) fn checker(self) -> Result<&'a Checker, OAuthError> {
+        match self {
+            Self::Checker(checker) => Ok(checker),
+            Self::Local | Self::Nobody => Err(OAuthError::InvalidClient),
+        }
+    }
 }
 
 /// Finds the checker that knows its secret, as `Basic` (RFC 6749 §2.3.1) or as `Bearer`.

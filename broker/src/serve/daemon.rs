@@ -2,8 +2,9 @@
 
 use super::ServeError;
 use super::checkers::Checkers;
+use super::hub::Hub;
 use super::idempotency::Remembered;
-use crate::authority::{Desk, Issuer, Stale};
+use crate::authority::{self, Desk, Issuer, Kill, KillError, Stale};
 use crate::clock::{Clock, UnixMillis};
 use crate::keys::{Jwks, KeySet, Purpose};
 use crate::ledger::{Ledger, WriteError};
@@ -11,6 +12,7 @@ use crate::token::Verifier;
 use crate::token::dpop::{Capacity, ProofVerifier, Target};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// How long to wait before following the ledger again after it could not be read.
@@ -31,11 +33,27 @@ pub(super) struct Daemon {
     /// Where they have to be for.
     pub(super) revocation: Target,
     pub(super) remembered: Remembered,
+    pub(super) hub: Arc<Hub>,
+    /// Told when the daemon stops.
+    pub(super) stopping: watch::Sender<bool>,
     host: String,
     /// The keys that tokens are checked with, made anew when they change.
     verifier: Mutex<(Jwks, Arc<Verifier>)>,
     /// Why no token can be signed now.
     keys: Mutex<Option<String>>,
+    /// What was killed and is not in the ledger. Nothing is active until it is.
+    unrecorded: watch::Sender<Vec<Kill>>,
+}
+
+/// Why nothing can be said now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The ledger does not say what is so.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// The ledger says what is not so any more.
+    #[error("a kill is not in the ledger yet; it is tried again")]
+    Unrecorded,
 }
 
 impl Daemon {
@@ -58,9 +76,12 @@ impl Daemon {
             proofs: ProofVerifier::new(Capacity::default(), None),
             revocation,
             remembered: Remembered::default(),
+            hub: Arc::default(),
+            stopping: watch::Sender::new(false),
             host,
             verifier: Mutex::new((Jwks::default(), Arc::new(Verifier::new(KeySet::default())))),
             keys: Mutex::new(None),
+            unrecorded: watch::Sender::default(),
         })
     }
 
@@ -111,8 +132,42 @@ impl Daemon {
     }
 
     /// Makes sure that what is read next is everything that was recorded before this call.
-    pub(super) async fn fresh(&self) -> Result<UnixMillis, Stale> {
-        self.desk.fresh().await
+    pub(super) async fn fresh(&self) -> Result<UnixMillis, Trouble> {
+        if !self.unrecorded.borrow().is_empty() {
+            return Err(Trouble::Unrecorded);
+        }
+        let now = self.desk.fresh().await?;
+        // A kill that failed meanwhile comes before this answer.
+        if self.unrecorded.borrow().is_empty() { Ok(now) } else { Err(Trouble::Unrecorded) }
+    }
+
+    /// Says nothing about anything until a kill that failed to be recorded is in the ledger.
+    pub(super) fn withhold(&self, kill: Kill) {
+        self.unrecorded.send_modify(|kills| {
+            if !kills.contains(&kill) {
+                kills.push(kill);
+            }
+        });
+    }
+
+    /// Records kills that could not be recorded, as soon as that is possible.
+    pub(super) async fn keep_killing(self: Arc<Self>) {
+        let mut unrecorded = self.unrecorded.subscribe();
+        loop {
+            let waiting = unrecorded.wait_for(|kills| !kills.is_empty());
+            // The sender lives as long as the daemon.
+            let Ok(Some(kill)) = waiting.await.map(|kills| kills.first().cloned()) else { return };
+            sleep(AGAIN).await;
+            let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
+            let done = match authority::kill(ledger, clock, kill.clone()).await {
+                Ok(receipt) => receipt.durable,
+                Err(KillError::NotLive(_)) => true,
+                Err(_) => false,
+            };
+            if done {
+                self.unrecorded.send_modify(|kills| kills.retain(|other| *other != kill));
+            }
+        }
     }
 
     pub(super) fn look(&self) {

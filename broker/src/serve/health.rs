@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, json};
 use super::caller::Peer;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Trouble};
 use crate::authority::Stale;
 use crate::ledger::{ReadError, WriteError};
 use axum::Extension;
@@ -19,8 +19,12 @@ pub(super) async fn health(
     Extension(peer): Extension<Peer>,
 ) -> Answer {
     let mut troubles: Vec<(&str, String)> = Vec::new();
-    if let Err(stale) = daemon.fresh().await {
-        troubles.push((word(&stale), stale.to_string()));
+    if let Err(trouble) = daemon.fresh().await {
+        let word = match &trouble {
+            Trouble::Stale(stale) => word(stale),
+            Trouble::Unrecorded => "kill_unrecorded",
+        };
+        troubles.push((word, trouble.to_string()));
     }
     if let Some(why) = daemon.key_trouble() {
         troubles.push(("key_unusable", why));

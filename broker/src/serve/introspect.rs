@@ -4,8 +4,7 @@ use super::answer::{Answer, OAuthError, json, oauth};
 use super::body;
 use super::caller::{Caller, Peer};
 use super::connection::Asked;
-use super::daemon::Daemon;
-use crate::authority::Stale;
+use super::daemon::{Daemon, Trouble};
 use crate::token::{Audience, Claims, Expectations, Holder, Verified};
 use axum::Extension;
 use axum::extract::State;
@@ -60,7 +59,7 @@ pub(super) async fn active(
     daemon: &Daemon,
     token: &str,
     audience: Audience<'_>,
-) -> Result<Option<Verified<Claims>>, Stale> {
+) -> Result<Option<Verified<Claims>>, Trouble> {
     let now = daemon.fresh().await?;
     let expected = Expectations { issuer: &daemon.issuer.url, audience, holder: Holder::Inquirer };
     let Ok(claims) = daemon.verifier(now).verify(token, &expected, now) else { return Ok(None) };

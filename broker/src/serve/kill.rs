@@ -5,6 +5,7 @@ use super::body;
 use super::caller::Peer;
 use super::connection::Asked;
 use super::daemon::Daemon;
+use super::hub::Heard;
 use super::idempotency::{Key, Turn};
 use crate::authority::{Kill, KillError, Receipt, kill as carry_out};
 use crate::event::Owner;
@@ -13,6 +14,7 @@ use axum::Extension;
 use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -47,11 +49,18 @@ pub(super) async fn kill(
 }
 
 async fn carry(daemon: Arc<Daemon>, kill: Kill, key: Option<Key>) -> Answer {
-    let killed = carry_out(Arc::clone(&daemon.ledger), Arc::clone(&daemon.clock), kill).await;
+    let (ledger, clock) = (Arc::clone(&daemon.ledger), Arc::clone(&daemon.clock));
+    let killed = carry_out(ledger, clock, kill.clone()).await;
     match killed {
         Ok(receipt) => {
-            let text = receipt_text(&receipt);
-            // What is not in the ledger is worth another try.
+            // What is not in the ledger is no reason for anybody to stop believing, but that nothing is
+            // said any more: then every lease runs out.
+            if !receipt.durable {
+                daemon.withhold(kill);
+            }
+            let checkers = daemon.hub.fence(receipt.record.unwrap_or(u64::MAX)).await;
+            let text = text(&Fenced { receipt: &receipt, checkers });
+            // It is worth another try.
             if receipt.durable {
                 daemon.remembered.done(key.as_ref(), StatusCode::OK, &text);
             } else {
@@ -70,7 +79,15 @@ async fn carry(daemon: Arc<Daemon>, kill: Kill, key: Option<Key>) -> Answer {
     }
 }
 
-fn receipt_text(receipt: &Receipt) -> Bytes {
+/// A receipt, with what became of the checkers that remember what they were told.
+#[derive(Serialize)]
+struct Fenced<'a> {
+    #[serde(flatten)]
+    receipt: &'a Receipt,
+    checkers: Vec<Heard>,
+}
+
+fn text(receipt: &Fenced<'_>) -> Bytes {
     crate::json::line(receipt).unwrap_or_default().into()
 }
 

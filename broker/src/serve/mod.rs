@@ -6,7 +6,7 @@
 //! active.
 //!
 //! Over TCP it speaks OAuth: metadata (RFC 8414), the key set, introspection (RFC 7662) for registered
-//! checkers, revocation (RFC 7009). Over its Unix socket, where the kernel says who asks, it also lists
+//! checkers, revocation (RFC 7009), and it tells checkers what ends as it ends. Over its Unix socket, where the kernel says who asks, it also lists
 //! and kills tasks.
 
 mod answer;
@@ -16,8 +16,10 @@ mod checkers;
 mod connection;
 mod daemon;
 mod discovery;
+mod events;
 mod form;
 mod health;
+mod hub;
 mod idempotency;
 mod introspect;
 mod kill;
@@ -43,7 +45,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Why the daemon does not start.
@@ -136,10 +137,11 @@ impl Server {
     /// Answers until it is told to stop, and then ends what it has begun, within seconds.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { daemon, bound } = self;
-        let (stopping, told) = watch::channel(false);
+        let told = daemon.stopping.subscribe();
         let mut background = JoinSet::new();
         background.spawn(Arc::clone(&daemon).follow());
         background.spawn(Arc::clone(&daemon).keep_keys());
+        background.spawn(Arc::clone(&daemon).keep_killing());
         let mut fronts = JoinSet::new();
         for bound in bound {
             let router = match &bound {
@@ -150,7 +152,7 @@ impl Server {
             fronts.spawn(front.serve(bound));
         }
         stop.await;
-        stopping.send_replace(true);
+        daemon.stopping.send_replace(true);
         while fronts.join_next().await.is_some() {}
         background.shutdown().await;
     }

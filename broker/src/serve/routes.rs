@@ -2,7 +2,7 @@
 
 use super::answer::not_found;
 use super::daemon::Daemon;
-use super::{discovery, health, introspect, kill, openapi, revoke, tasks};
+use super::{discovery, events, health, introspect, kill, openapi, revoke, tasks};
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -30,4 +30,6 @@ fn open() -> Router<Arc<Daemon>> {
         .route("/health", get(health::health))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
+        .route("/v1/events", get(events::events))
+        .route("/v1/ack", post(events::ack))
 }

@@ -14,6 +14,7 @@ const WELL: u8 = 0;
 const GONE: u8 = 1;
 const HANGING: u8 = 2;
 const TAMPERED: u8 = 3;
+const FULL: u8 = 4;
 
 impl Failing {
     fn new() -> Arc<Self> {
@@ -40,6 +41,9 @@ impl Failing {
 impl Ledger for Failing {
     fn turn(&self) -> Result<Box<dyn Turn + '_>, AppendError> {
         self.now()?;
+        if self.how.load(Ordering::SeqCst) == FULL {
+            return Err(AppendError::Unavailable(Cause::Full));
+        }
         self.inner.turn()
     }
 
@@ -149,6 +153,28 @@ async fn a_kill_that_cannot_be_recorded_says_so_and_may_be_asked_for_again() {
     ledger.is(WELL);
     let got = rig.post_locally("/v1/kill", key, nobody).await;
     assert_eq!((got.status, &got.json()["durable"]), (200, &true.into()), "{got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_killed_is_not_active_again_when_the_ledger_comes_back() {
+    let (ledger, rig, _watch, token) = faulty().await;
+    rig.other.note_ended(call_ended(1)).await;
+    ledger.is(FULL);
+    assert_eq!(rig.introspect(token.expose()).await.json()["active"], true, "it can be read");
+    let got = rig.post_locally("/v1/kill", "", "{\"all\":true}").await;
+    assert_eq!((got.status, &got.json()["durable"]), (200, &false.into()), "{got:?}");
+    unavailable(&rig.introspect(token.expose()).await);
+    assert_eq!(reasons(&rig).await, ["kill_unrecorded"]);
+    ledger.is(WELL);
+    for _ in 0..100 {
+        let got = rig.introspect(token.expose()).await;
+        if got.status == 200 {
+            assert!(got.is_inactive(), "{got:?}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the kill was not recorded");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod events;
 mod faults;
 mod hostile;
 mod local;
