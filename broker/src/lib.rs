@@ -7,6 +7,8 @@ pub mod address;
 pub mod ask;
 pub mod authority;
 mod base64url;
+#[cfg(feature = "checker")]
+pub mod checker;
 pub mod clock;
 pub mod codes;
 pub mod decision;

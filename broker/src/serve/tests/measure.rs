@@ -21,6 +21,7 @@ fn report(what: &str, mut took: Vec<Duration>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures and prints"]
+#[expect(clippy::print_stdout, reason = "that is all it is for")]
 async fn measure_introspections() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).unwrap();
@@ -46,6 +47,25 @@ async fn measure_introspections() {
         assert!(buffer[..read].starts_with(b"HTTP/1.1 200"));
     }
     report("over the unix socket, one connection", took);
+    let started = Instant::now();
+    let clients = (0..16).map(|_| {
+        let (socket, request) = (rig.socket.clone(), request.clone());
+        tokio::spawn(async move {
+            let mut stream = UnixStream::connect(&socket).await.unwrap();
+            let mut buffer = vec![0; 16 << 10];
+            for _ in 0..ROUNDS / 4 {
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let read = stream.read(&mut buffer).await.unwrap();
+                assert!(buffer[..read].starts_with(b"HTTP/1.1 200"));
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    let per_second = (16 * ROUNDS / 4) as f64 / started.elapsed().as_secs_f64();
+    println!("over the unix socket, 16 connections: {per_second:.0}/s");
     let daemon = Daemon::open(
         rig.ledger.clone(),
         rig.clock.clone(),

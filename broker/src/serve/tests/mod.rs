@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[cfg(feature = "checker")]
+mod checker;
 mod events;
 mod faults;
 mod hostile;

@@ -7,12 +7,18 @@ use tokio_rustls::TlsConnector;
 
 fn certificate(dir: &Path) -> (TlsFiles, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["writ.test".to_owned()]).unwrap();
+    let files = write(dir, &made);
+    (files, made.cert.der().clone())
+}
+
+/// Writes a certificate and its key to files.
+pub(super) fn write(dir: &Path, made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> TlsFiles {
     let files = TlsFiles { certificates: dir.join("cert.pem"), key: dir.join("key.pem") };
     std::fs::write(&files.certificates, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     std::fs::set_permissions(&files.certificates, PermissionsExt::from_mode(0o644)).unwrap();
     std::fs::set_permissions(&files.key, PermissionsExt::from_mode(0o600)).unwrap();
-    (files, made.cert.der().clone())
+    files
 }
 
 #[tokio::test]
