@@ -2,7 +2,7 @@
 
 use crate::clock::UnixMillis;
 use crate::token::{Freshness, LEASE};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many tokens are remembered. Of more, each is asked about.
@@ -19,6 +19,9 @@ struct Inner {
     /// Counts what was forgotten. An answer that was asked for before something was forgotten is not
     /// remembered: it may be about that.
     epoch: u64,
+    /// Tokens that have ended since the epoch below: an answer that was under way says otherwise.
+    gone: HashSet<String>,
+    floor: u64,
     /// The last record that was taken in.
     seq: u64,
     /// A heartbeat that was asked for, and the record that must be taken in before it counts.
@@ -41,11 +44,18 @@ impl Known {
         self.lock().epoch
     }
 
-    /// Remembers that a token was good when it was asked about, unless something was forgotten since.
-    pub(super) fn good(&self, jti: &str, asked: UnixMillis, epoch: u64) {
+    /// Hears that a token was good when it was asked about, says whether it still is, and remembers it.
+    /// Nothing if what has ended meanwhile is not known: then it has to be asked again.
+    pub(super) fn good(&self, jti: &str, asked: UnixMillis, epoch: u64) -> Option<bool> {
         let mut inner = self.lock();
+        if epoch < inner.floor {
+            return None;
+        }
+        if inner.gone.contains(jti) {
+            return Some(false);
+        }
         if inner.epoch != epoch {
-            return;
+            return Some(true);
         }
         if inner.good.len() >= MOST {
             let recent = |then: UnixMillis| asked.saturating_since(then) < LEASE;
@@ -54,13 +64,14 @@ impl Known {
         if inner.good.len() < MOST {
             inner.good.insert(jti.to_owned(), asked);
         }
+        Some(true)
     }
 
     /// Forgets everything: the stream is a new one, or broke.
     pub(super) fn forget(&self, seq: u64) {
         let mut inner = self.lock();
         let epoch = inner.epoch + 1;
-        *inner = Inner { epoch, seq, ..Inner::default() };
+        *inner = Inner { epoch, floor: epoch, seq, ..Inner::default() };
     }
 
     /// Forgets tokens that are good no longer.
@@ -69,6 +80,11 @@ impl Known {
         inner.epoch += 1;
         for jti in tokens {
             inner.good.remove(jti);
+            inner.gone.insert(jti.to_owned());
+        }
+        if inner.gone.len() > MOST {
+            inner.gone.clear();
+            inner.floor = inner.epoch;
         }
     }
 
@@ -76,6 +92,7 @@ impl Known {
     pub(super) fn all_ended(&self) {
         let mut inner = self.lock();
         inner.epoch += 1;
+        inner.floor = inner.epoch;
         inner.good.clear();
     }
 
@@ -105,7 +122,15 @@ impl Known {
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { fresh: Freshness::new(LEASE), good: HashMap::new(), epoch: 0, seq: 0, owed: None }
+        Self {
+            fresh: Freshness::new(LEASE),
+            good: HashMap::new(),
+            epoch: 0,
+            gone: HashSet::new(),
+            floor: 0,
+            seq: 0,
+            owed: None,
+        }
     }
 }
 
@@ -127,7 +152,7 @@ mod tests {
         let known = Known::default();
         known.took_in(5);
         known.answered(NOW, 5);
-        known.good("a", NOW, known.epoch());
+        assert_eq!(known.good("a", NOW, known.epoch()), Some(true));
         known
     }
 
@@ -143,7 +168,7 @@ mod tests {
     fn nothing_is_believed_before_the_record_of_a_heartbeat_was_taken_in() {
         let known = Known::default();
         known.answered(NOW, 5);
-        known.good("a", NOW, known.epoch());
+        assert_eq!(known.good("a", NOW, known.epoch()), Some(true));
         assert!(!known.is_good("a", NOW));
         known.took_in(4);
         assert!(!known.is_good("a", NOW));
@@ -156,8 +181,9 @@ mod tests {
         let known = known();
         let before = known.epoch();
         known.ended(["b"].into_iter());
-        known.good("b", NOW, before);
-        assert!(!known.is_good("b", NOW) && known.is_good("a", NOW));
+        assert_eq!(known.good("b", NOW, before), Some(false), "it has ended");
+        assert_eq!(known.good("c", NOW, before), Some(true));
+        assert!(!known.is_good("b", NOW) && !known.is_good("c", NOW) && known.is_good("a", NOW));
         known.ended(["a"].into_iter());
         assert!(!known.is_good("a", NOW));
     }
@@ -167,7 +193,7 @@ mod tests {
         let known = known();
         let before = known.epoch();
         known.forget(0);
-        known.good("a", NOW, before);
+        assert_eq!(known.good("a", NOW, before), None, "it has to be asked again");
         assert!(!known.is_fresh(NOW) && !known.is_good("a", NOW));
         known.took_in(9);
         known.answered(NOW, 9);

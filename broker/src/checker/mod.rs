@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 const KEYS_KEPT: Duration = Duration::from_secs(60);
 /// How soon it may be fetched again because of a key that it does not have. A stranger can name any.
 const KEYS_AGAIN: Duration = Duration::from_secs(2);
+/// How often a token is asked about when the stream breaks meanwhile.
+const TRIES: usize = 3;
 
 /// What a checker is made of.
 pub struct Settings {
@@ -196,11 +198,25 @@ impl Shared {
 
     /// Finds out whether a token is good, by what is known or else by asking.
     async fn is_active(&self, token: &str, jti: &str) -> Result<bool, Refused> {
-        let asked = self.clock.now();
-        if self.known.is_good(jti, asked) {
-            return Ok(true);
+        for _ in 0..TRIES {
+            let asked = self.clock.now();
+            if self.known.is_good(jti, asked) {
+                return Ok(true);
+            }
+            let before = self.known.epoch();
+            if !self.ask(token, jti).await? {
+                return Ok(false);
+            }
+            // A kill that returned while the answer was under way comes before it.
+            if let Some(is_good) = self.known.good(jti, asked, before) {
+                return Ok(is_good);
+            }
         }
-        let before = self.known.epoch();
+        Err(Refused::Unavailable)
+    }
+
+    /// Asks whether a token is good.
+    async fn ask(&self, token: &str, jti: &str) -> Result<bool, Refused> {
         let form = format!("token={token}").into_bytes();
         let form = Some(("application/x-www-form-urlencoded", form));
         let answer = self.link.send(Method::POST, "/introspect", form).await;
@@ -209,10 +225,7 @@ impl Shared {
         let answer = crate::strict_json::object(&answer, 12).ok_or(Refused::Unavailable)?;
         let says = |name: &str, what: &str| answer.get(name).and_then(|v| v.as_str()) == Some(what);
         match answer.get("active").and_then(serde_json::Value::as_bool) {
-            Some(true) if says("jti", jti) && says("aud", &self.audience) => {
-                self.known.good(jti, asked, before);
-                Ok(true)
-            }
+            Some(true) if says("jti", jti) && says("aud", &self.audience) => Ok(true),
             Some(false) => Ok(false),
             _ => Err(Refused::Unavailable),
         }

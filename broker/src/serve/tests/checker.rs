@@ -5,6 +5,7 @@ use crate::checker::{self, Broker, Refused};
 use crate::token::Rejection;
 use crate::token::dpop::{NONCE_STEP, Nonces, ProofRejection};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 const URL: &str = "https://api.test/things";
@@ -26,7 +27,7 @@ fn checker_of(rig: &Rig, broker: Broker) -> checker::Checker {
 }
 
 /// A checker over TCP that hears what ends.
-async fn listening(rig: &Rig) -> checker::Checker {
+pub(super) async fn listening(rig: &Rig) -> checker::Checker {
     let checker = checker_of(rig, Broker::Url(format!("http://{}", rig.tcp)));
     fresh(&checker).await;
     checker
@@ -135,6 +136,47 @@ async fn a_kill_takes_effect_here_before_it_returns_there() {
         let receipt = got.json();
         assert_eq!(receipt["checkers"][0]["outcome"], "acked", "{receipt}");
         assert!(receipt["micros"].as_u64().unwrap() < 1_000_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_check_that_begins_after_a_kill_has_returned_is_passed() {
+    let rig = Arc::new(Rig::new().await);
+    let checker = Arc::new(listening(&rig).await);
+    for n in 1..40 {
+        let _watch = rig.task(n).await;
+        rig.other.note_ended(call_ended(n)).await;
+        let token = Arc::new(rig.token(n, API, None).await);
+        let killed = Arc::new(AtomicBool::new(false));
+        let checking = (0..3).map(|_| {
+            let (checker, token, killed) = (checker.clone(), token.clone(), killed.clone());
+            tokio::spawn(async move {
+                let (mut passed, mut refused) = (0, 0);
+                while refused < 3 {
+                    let late = killed.load(Ordering::SeqCst);
+                    match checker.check(&Method::GET, URL, &bearer(&token)).await {
+                        Ok(_) => {
+                            assert!(!late, "it was passed after the kill had returned");
+                            passed += 1;
+                        }
+                        Err(_) => refused += 1,
+                    }
+                    tokio::task::yield_now().await;
+                }
+                passed
+            })
+        });
+        let checking: Vec<_> = checking.collect();
+        tokio::time::sleep(Duration::from_millis(u64::from(n % 8))).await;
+        let body = format!("{{\"task\":\"{}\"}}", task(n));
+        assert_eq!(rig.post_locally("/v1/kill", "", &body).await.status, 200);
+        killed.store(true, Ordering::SeqCst);
+        let mut passed = 0;
+        for checking in checking {
+            passed += checking.await.unwrap();
+        }
+        // The honest control: before the kill it was a good token.
+        assert!(passed > 0 || n % 8 == 0, "{n}");
     }
 }
 
