@@ -20,6 +20,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How often to see whether the keys can be used, and whether a next one takes over. Less than
 /// [`PUBLISH_AHEAD`](crate::keys::PUBLISH_AHEAD), so that a rotation is not long overdue.
 const KEYS: Duration = Duration::from_secs(30);
+/// How soon to see again when they cannot.
+const KEYS_AGAIN: Duration = Duration::from_secs(1);
 
 /// The daemon behind its listeners.
 pub(super) struct Daemon {
@@ -121,8 +123,9 @@ impl Daemon {
         loop {
             let signer = self.desk.authority().signer(&self.issuer.files, Purpose::Access).await;
             let why = signer.err().map(|error| error.to_string());
+            let pause = if why.is_some() { KEYS_AGAIN } else { KEYS };
             *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = why;
-            sleep(KEYS).await;
+            sleep(pause).await;
         }
     }
 

@@ -55,7 +55,7 @@ impl Remembered {
         let key = (uid, key.to_owned());
         let now = Instant::now();
         let mut kept = self.lock();
-        kept.retain(|_, entry| entry.answer.is_none() || now - entry.since < KEPT);
+        kept.retain(|_, entry| now - entry.since < KEPT);
         match kept.get(&key) {
             Some(entry) if entry.asked != asked => {
                 let detail = "this idempotency-key was used for another request";

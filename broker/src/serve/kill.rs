@@ -17,6 +17,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The longest reason, bytes.
 const LONGEST_WHY: usize = 1024;
@@ -49,16 +50,19 @@ pub(super) async fn kill(
 }
 
 async fn carry(daemon: Arc<Daemon>, kill: Kill, key: Option<Key>) -> Answer {
+    let started = Instant::now();
     let (ledger, clock) = (Arc::clone(&daemon.ledger), Arc::clone(&daemon.clock));
     let killed = carry_out(ledger, clock, kill.clone()).await;
     match killed {
-        Ok(receipt) => {
+        Ok(mut receipt) => {
             // What is not in the ledger is no reason for anybody to stop believing, but that nothing is
             // said any more: then every lease runs out.
             if !receipt.durable {
                 daemon.withhold(kill);
             }
             let checkers = daemon.hub.fence(receipt.record.unwrap_or(u64::MAX)).await;
+            let micros = started.elapsed().as_micros();
+            receipt.micros = u64::try_from(micros).unwrap_or(u64::MAX);
             let text = text(&Fenced { receipt: &receipt, checkers });
             // It is worth another try.
             if receipt.durable {

@@ -19,6 +19,31 @@ fn report(what: &str, mut took: Vec<Duration>) {
     );
 }
 
+/// Kills of one task with one token, over the socket.
+async fn fenced_kills(rig: &Rig) {
+    for (round, checkers) in [(0, 0), (1, 1), (2, 30)] {
+        let listening: Vec<_> = (0..checkers).map(|_| checker::listening(rig)).collect();
+        let mut held = Vec::new();
+        for listening in listening {
+            held.push(listening.await);
+        }
+        let mut took = Vec::new();
+        for n in (10 + 80 * round)..(90 + 80 * round) {
+            let _watch = rig.task(n).await;
+            rig.other.note_ended(call_ended(n)).await;
+            rig.token(n, API, None).await;
+            let body = format!("{{\"task\":\"{}\"}}", task(n));
+            let started = Instant::now();
+            let got = rig.post_locally("/v1/kill", "", &body).await;
+            took.push(started.elapsed());
+            let outcomes = got.json()["checkers"].as_array().unwrap().clone();
+            let acked = outcomes.iter().filter(|heard| heard["outcome"] == "acked").count();
+            assert_eq!(acked, checkers, "{got:?}");
+        }
+        report(&format!("kills with {checkers} checkers"), took);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures and prints"]
 #[expect(clippy::print_stdout, reason = "that is all it is for")]
@@ -66,6 +91,7 @@ async fn measure_introspections() {
     }
     let per_second = (16 * ROUNDS / 4) as f64 / started.elapsed().as_secs_f64();
     println!("over the unix socket, 16 connections: {per_second:.0}/s");
+    fenced_kills(&rig).await;
     let daemon = Daemon::open(
         rig.ledger.clone(),
         rig.clock.clone(),

@@ -6,6 +6,7 @@ mod events;
 mod faults;
 mod hostile;
 mod local;
+#[cfg(feature = "checker")]
 mod measure;
 mod oauth;
 mod tls;
