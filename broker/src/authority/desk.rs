@@ -11,7 +11,7 @@ use crate::clock::{Clock, UnixMillis};
 use crate::ledger::{Cause, Head, Ledger, Pace, ReadError, WriteError, Writer};
 use crate::state::{NotNow, State};
 use crate::token::LEASE;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -52,7 +52,8 @@ impl Desk {
         let live = Live::showing(Arc::clone(&watched), Arc::clone(&shown));
         let writer = Writer::spawn(Arc::clone(&ledger), live, Pace::default())?;
         let looks = look_at(Arc::clone(&ledger))?;
-        let authority = Arc::new(Authority { writer, ledger, clock, watched });
+        let authority =
+            Arc::new(Authority { writer, ledger, clock, watched, deaf: Mutex::default() });
         Ok(Self { authority, shown, looks })
     }
 

@@ -8,7 +8,7 @@ use crate::clock::UnixMillis;
 use crate::event::Owner;
 use crate::id::{CallId, HostId, LeaseId, TaskId};
 use crate::process::{Process, Standing};
-use crate::state::{LeasePhase, Phase, State, Task};
+use crate::state::{LeasePhase, Phase, Running, State, Task};
 use axum::extract::State as Shared;
 use http::StatusCode;
 use serde::Serialize;
@@ -41,9 +41,16 @@ struct Row<'a> {
     deadline_ms: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    calls: &'a BTreeMap<CallId, String>,
+    calls: BTreeMap<&'a CallId, Call<'a>>,
     tokens: usize,
     credentials: Vec<Credential<'a>>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    tool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +77,8 @@ pub(super) async fn list(Shared(daemon): Shared<Arc<Daemon>>, request: Asked) ->
         let hosts = some(state, after.as_ref(), limit)
             .0
             .into_iter()
-            .filter_map(|(_, task)| Some((task.host.clone(), state.host(&task.host)?.clone())));
+            .filter_map(|(_, task)| task.host.as_ref())
+            .filter_map(|host| Some((host.clone(), state.host(host)?.clone())));
         hosts.collect::<BTreeMap<HostId, Process>>()
     });
     let gone =
@@ -130,6 +138,10 @@ fn rows<'a>(
             Credential { lease: id, name: &lease.credential, kind: &lease.kind, revoking };
         credentials.entry(&lease.task).or_default().push(credential);
     }
+    let pid = |host: &HostId| state.host(host).map(|process| process.pid);
+    let call = |(id, running): (&'a CallId, &'a Running)| {
+        (id, Call { tool: &running.tool, pid: pid(&running.host) })
+    };
     let row = |(id, task): &Named<'a>| Row {
         task: id,
         parent: task.parent.as_ref(),
@@ -138,8 +150,8 @@ fn rows<'a>(
         labels: &task.labels,
         started_ms: task.started,
         deadline_ms: task.deadline,
-        pid: state.host(&task.host).map(|process| process.pid),
-        calls: &task.calls,
+        pid: task.host.as_ref().and_then(pid),
+        calls: task.calls.iter().map(call).collect(),
         tokens: tokens.get(*id).copied().unwrap_or_default(),
         credentials: credentials.remove(*id).unwrap_or_default(),
     };
@@ -148,8 +160,9 @@ fn rows<'a>(
 
 /// Says where a task stands, in the words of `writ ps`.
 fn word(state: &State, task: &Task, gone: &BTreeSet<HostId>, now: UnixMillis) -> &'static str {
+    let is_gone = |host: &HostId| state.host(host).is_none() || gone.contains(host);
     match task.phase {
-        Phase::Live if state.host(&task.host).is_none() || gone.contains(&task.host) => "lost",
+        Phase::Live if task.host.as_ref().is_some_and(is_gone) => "lost",
         Phase::Live if task.deadline.is_some_and(|deadline| deadline <= now) => "overdue",
         Phase::Live => "live",
         Phase::Killed if !task.calls.is_empty() => "stopping",

@@ -15,7 +15,7 @@ use super::*;
 use crate::authority::{Authority, Run, Watch};
 use crate::base64url;
 use crate::clock::{Clock, ManualClock, UnixMillis};
-use crate::event::{Event, Owner, TaskStarted, TokenMinted};
+use crate::event::{CallStarted, Event, Owner, TaskStarted, TokenMinted};
 use crate::id::{CallId, HostId, RANDOM_BYTES, TaskId};
 use crate::keys::{KeyFiles, Purpose};
 use crate::ledger::{Ledger, MemoryLedger};
@@ -249,18 +249,19 @@ pub(super) fn task(n: u8) -> TaskId {
 pub(super) fn run(n: u8) -> Run {
     Run {
         process: Process::current().unwrap(),
-        task: TaskStarted {
+        task: Some(TaskStarted {
             task: task(n),
             parent: None,
-            host: HostId::from_random([n; RANDOM_BYTES]),
+            host: Some(HostId::from_random([n; RANDOM_BYTES])),
             owner: Owner::User { uid: 1000 },
             labels: [("job".to_owned(), n.to_string())].into(),
             deadline: None,
             grant: serde_json::json!({}),
-        },
-        call: Event::CallStarted {
+        }),
+        call: CallStarted {
             task: task(n),
             call: CallId::from_random([n; RANDOM_BYTES]),
+            host: HostId::from_random([n; RANDOM_BYTES]),
             tool: "sitegen".to_owned(),
             digest: "sha256:00".to_owned(),
             function: None,

@@ -102,8 +102,13 @@ async fn tokens_that_are_over_revoked_or_of_an_ended_task_are_inactive() {
     let (_one, _two, _three) = (rig.task(1).await, rig.task(2).await, rig.task(3).await);
     let (ended, revoked) = (rig.token(1, API, None).await, rig.token(2, API, None).await);
     let late = rig.token(3, API, None).await;
-    let end = RunEnd { notes: Vec::new(), call: call_ended(1), how: TaskEnd::Done };
-    rig.other.end_run(HostId::from_random([1; RANDOM_BYTES]), task(1), end).await.unwrap();
+    let end = RunEnd {
+        notes: Vec::new(),
+        call: call_ended(1),
+        task: Some((task(1), TaskEnd::Done)),
+        leases: Vec::new(),
+    };
+    rig.other.end_run(HostId::from_random([1; RANDOM_BYTES]), end).await.unwrap();
     assert!(rig.introspect(ended.expose()).await.is_inactive());
     let body = format!("token={}", revoked.expose());
     assert_eq!(rig.tcp_form("/revoke", "", &body).await.status, 200);
