@@ -60,6 +60,8 @@ async fn carry(daemon: Arc<Daemon>, kill: Kill, key: Option<Key>) -> Answer {
             if !receipt.durable {
                 daemon.withhold(kill);
             }
+            // The heartbeats that are sent now name the record. If it cannot be seen, leases run out.
+            let _ = daemon.fresh().await;
             let checkers = daemon.hub.fence(receipt.record.unwrap_or(u64::MAX)).await;
             let micros = started.elapsed().as_micros();
             receipt.micros = u64::try_from(micros).unwrap_or(u64::MAX);
