@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Kill(Kill),
     /// List and rotate the keys that sign tokens
     Keys(Keys),
+    /// Answer resource servers about tokens, and this machine about tasks
+    Serve(Serve),
     /// Explain a message code
     Explain(Explain),
     /// Print a completion script for a shell
@@ -348,6 +350,42 @@ When this returns, nothing that was killed runs any more.
 
 Exit codes:
   0 done · 2 there is no such task · 125 not everything is stopped or recorded; the receipt says what";
+
+/// Answer resource servers about tokens, and this machine about tasks.
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// The URL that stands in tokens as their issuer, under which this daemon is reached
+    #[arg(long, value_name = "URL", env = "WRIT_ISSUER", value_parser = issuer)]
+    pub(crate) issuer: String,
+    /// Listen for resource servers as well; without TLS only on this machine
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The certificate chain
+    #[arg(long, value_name = "PEM", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key
+    #[arg(long, value_name = "PEM", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// The file that names the resource servers that may ask about tokens
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) checkers: Option<PathBuf>,
+    /// The file that says where credentials come from: what is left to revoke is revoked
+    #[arg(long, value_name = "FILE", env = "WRIT_CREDENTIALS", value_hint = ValueHint::FilePath)]
+    pub(crate) credentials: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: OwnDirs,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  writ serve --issuer https://writ.example.com --listen 127.0.0.1:8443 --checkers checkers.toml
+  curl --unix-socket ~/.local/state/writ/writ.sock http://writ/v1/tasks
+
+A file of checkers names each resource server:
+  [checker.api]
+  secret_file = \"/etc/writ/api.secret\"
+  audience = \"https://api.example.com\"";
 
 /// List and rotate the keys that sign tokens.
 #[derive(Debug, Args)]

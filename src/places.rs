@@ -53,6 +53,11 @@ impl Places {
         self.state.join("keys")
     }
 
+    /// Where the daemon listens for this user.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.state.join("writ.sock")
+    }
+
     /// Where the grants of tasks that wait for calls are.
     pub(crate) fn grants(&self) -> PathBuf {
         self.state.join("tasks")

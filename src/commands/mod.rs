@@ -8,6 +8,7 @@ mod kill;
 mod operator;
 mod ps;
 mod run;
+mod serve;
 mod task;
 pub(crate) mod tools;
 
@@ -37,6 +38,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Ps(args) => ps::ps(&args),
         Command::Kill(args) => kill::kill(&args),
         Command::Keys(args) => keys::keys(&args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Explain(args) => output::through_writers(|out, err| {
             report::explain(args.code.as_deref(), true, out, err)
         }),

@@ -40,7 +40,10 @@ impl Asked {
             Command::Ps(args) => args.json.then_some(Self::Ps),
             Command::Kill(args) => args.json.then_some(Self::Kill),
             Command::Keys(args) => args.common.json.then_some(Self::Keys),
-            Command::Task(_) | Command::Explain(_) | Command::Completions(_) => None,
+            Command::Task(_)
+            | Command::Serve(_)
+            | Command::Explain(_)
+            | Command::Completions(_) => None,
         }
     }
 

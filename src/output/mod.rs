@@ -24,6 +24,8 @@ use anstyle::{AnsiColor, Style};
 use report::OUR_FAULT;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use writ_broker::diagnostic::Report;
@@ -95,6 +97,14 @@ pub(crate) fn cache_unused(why: &str) {
     let what = format!("the compile cache is not used: {why}");
     let help = "the tool is compiled for this run only; `writ explain C0103` says more";
     say(Weight::Warning, Some("C0103"), &what, Some(help));
+}
+
+/// Says where the daemon listens, once it does.
+pub(crate) fn listening(socket: &Path, addresses: &[SocketAddr], tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    let tcp = addresses.iter().map(|address| format!("listening on {scheme}://{address}\n"));
+    let unix = printable(&socket.display().to_string()).into_owned();
+    message(format!("listening on {unix}\n{}", tcp.collect::<String>()));
 }
 
 /// Says where a grant goes beyond the one above it.

@@ -3,6 +3,7 @@
 mod credentials;
 mod keys;
 mod postgres;
+mod serve;
 mod tasks;
 
 use crate::harness::{Writ, guest};
