@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = KeySet::parse(bytes);
     let _ = Statuses::unpack(Bits::Two, bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let expected = Expectations { issuer: "i", audience: Audience::Is("a"), holder: Holder::Inquirer };
+    let expected =
+        Expectations { issuer: "i", audience: Audience::Is("a"), holder: Holder::Inquirer };
     assert!(Verifier::new(KEY_SET.clone()).verify(text, &expected, NOW).is_err());
     assert!(StatusSnapshot::open(text, &KEY_SET, "u", NOW, Duration::from_secs(60)).is_err());
     if let Some(target) = Target::parse(text) {
