@@ -15,7 +15,7 @@ use std::process::Child;
 use writ_test_support::{Answer, Api, TestCa};
 
 const ISSUER: &str = "https://writ.test";
-const SECRET: &str = "the secret of a resource server";
+const SECRET: &str = "the-secret-of-a-resource-server";
 
 /// A daemon, and where it listens.
 struct Daemon {
@@ -59,7 +59,7 @@ impl Daemon {
     /// Asks about a token as the resource server does.
     fn introspect(&self, token: &str) -> Value {
         let (host, body) = (&self.address, format!("token={token}"));
-        let basic = STANDARD.encode(format!("api:{}", SECRET.replace(' ', "+")));
+        let basic = STANDARD.encode(format!("api:{SECRET}"));
         let (status, answer) = self.tcp(&format!(
             "POST /introspect HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Basic {basic}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
